@@ -1,0 +1,57 @@
+"""botocore's description of the SageMaker API: operations, shapes, errors, paginators. Nothing is typed by hand."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel, Shape
+
+TARGET_PREFIX = "SageMaker."
+
+
+@cache
+def service() -> ServiceModel:
+    """Return the service model (sagemaker 2017-07-24)."""
+    return ServiceModel(Loader().load_service_model("sagemaker", "service-2"))
+
+
+@cache
+def paginators() -> dict[str, dict[str, Any]]:
+    """Return the paginator of each operation that has one: ``{"result_key", "limit_key", "input_token", ...}``."""
+    return Loader().load_service_model("sagemaker", "paginators-1")["pagination"]
+
+
+@cache
+def operation_names() -> frozenset[str]:
+    """Return the names of all operations that AWS has."""
+    return frozenset(service().operation_names)
+
+
+@cache
+def operation(name: str) -> OperationModel:
+    """Return the model of an operation; raise botocore's OperationNotFoundError when AWS has none of that name."""
+    return service().operation_model(name)
+
+
+@cache
+def token_members(name: str) -> tuple[str, ...]:
+    """Return the members of an operation's input that are idempotency tokens."""
+    return tuple(operation(name).idempotent_members)
+
+
+@cache
+def error_codes(name: str) -> frozenset[str]:
+    """Return the modelled errors of an operation."""
+    return frozenset(shape.name for shape in operation(name).error_shapes)
+
+
+def is_union(shape: Shape) -> bool:
+    """Tell whether exactly one member of a structure may be set."""
+    return bool(getattr(shape, "is_tagged_union", False))
+
+
+def is_document(shape: Shape) -> bool:
+    """Tell whether a structure is free-form JSON."""
+    return bool(getattr(shape, "is_document_type", False))

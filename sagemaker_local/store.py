@@ -1,0 +1,213 @@
+"""The state of the local SageMaker: documents in SQLite, changed in one explicit transaction at a time.
+
+Each thread has its own connection; the file is in WAL mode, so readers never wait for the one writer.
+A write transaction begins with ``BEGIN IMMEDIATE``. Python's implicit transactions begin at the first write only, and
+what was read before it may be stale by then: 100 concurrent creates then share version numbers.
+
+A document's body holds the members of its Describe* response in AWS's own spelling (timestamps as epoch seconds, float),
+and what AWS does not show in a private sub-document ``_local``.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+KINDS = (
+    "pipeline",  # key: name
+    "pipeline_version",  # key: f"{pipeline arn}/{version}", parent: pipeline arn
+    "definition",  # key: sha256 of the text; body: {"text": ...}
+    "pipeline_execution",  # key: arn, parent: pipeline arn
+    "step",  # key: f"{execution arn}/{step name}", parent: execution arn
+    "processing_job",  # key: name
+    "training_job",
+    "transform_job",
+    "model",
+    "model_package_group",
+    "model_package",  # key: arn, parent: group arn (or none when unversioned)
+    "tag",  # key: f"{resource arn}\n{tag key}", parent: resource arn
+    "token",  # key: f"{operation}/{token}"
+)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS document (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    parent TEXT,
+    body TEXT NOT NULL,
+    UNIQUE (kind, key)
+);
+CREATE INDEX IF NOT EXISTS document_parent ON document (kind, parent, seq);
+CREATE TABLE IF NOT EXISTS counter (kind TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+
+class DuplicateError(Exception):
+    """`insert` met a document of the same kind and key."""
+
+
+class Transaction:
+    """Reads and writes inside one transaction; obtained from `Store.transaction` or `Store.read`."""
+
+    def __init__(self, connection: sqlite3.Connection, *, writable: bool) -> None:
+        """Wrap a connection on which a transaction is open."""
+        self._connection = connection
+        self._writable = writable
+
+    def get(self, kind: str, key: str) -> Document | None:
+        """Return the document, or None."""
+        row = self._connection.execute("SELECT body FROM document WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def list(self, kind: str, parent: str | None = None) -> list[Document]:
+        """Return the documents of a kind (below a parent), in the order in which they were created."""
+        if parent is None:
+            rows = self._connection.execute("SELECT body FROM document WHERE kind = ? ORDER BY seq", (kind,))
+        else:
+            rows = self._connection.execute(
+                "SELECT body FROM document WHERE kind = ? AND parent = ? ORDER BY seq", (kind, parent)
+            )
+        return [json.loads(body) for (body,) in rows]
+
+    def count(self, kind: str, parent: str | None = None) -> int:
+        """Return how many documents of a kind there are (below a parent)."""
+        if parent is None:
+            row = self._connection.execute("SELECT count(*) FROM document WHERE kind = ?", (kind,)).fetchone()
+        else:
+            row = self._connection.execute(
+                "SELECT count(*) FROM document WHERE kind = ? AND parent = ?", (kind, parent)
+            ).fetchone()
+        return int(row[0])
+
+    def find(self, kind: str, member: str, value: str) -> list[Document]:
+        """Return the documents of a kind whose top-level member has that value, in created order."""
+        rows = self._connection.execute(
+            "SELECT body FROM document WHERE kind = ? AND json_extract(body, '$.' || ?) = ? ORDER BY seq",
+            (kind, member, value),
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def insert(self, kind: str, key: str, body: Document, parent: str | None = None) -> None:
+        """Add a document; raise DuplicateError when it is there already."""
+        self._check(kind)
+        try:
+            self._connection.execute(
+                "INSERT INTO document (kind, key, parent, body) VALUES (?, ?, ?, ?)",
+                (kind, key, parent, json.dumps(body)),
+            )
+        except sqlite3.IntegrityError as error:
+            raise DuplicateError(f"{kind} {key} exists already") from error
+
+    def put(self, kind: str, key: str, body: Document, parent: str | None = None) -> None:
+        """Add or replace a document; a replaced one keeps its place in the order, and its parent unless one is given."""
+        self._check(kind)
+        self._connection.execute(
+            "INSERT INTO document (kind, key, parent, body) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body, parent = coalesce(excluded.parent, parent)",
+            (kind, key, parent, json.dumps(body)),
+        )
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Remove a document; tell whether it was there."""
+        self._check(kind)
+        return self._connection.execute("DELETE FROM document WHERE kind = ? AND key = ?", (kind, key)).rowcount > 0
+
+    def next(self, kind: str) -> int:
+        """Return the next number of a counter: 1, 2, 3 ...; one that was handed out never comes back."""
+        self._check(None)
+        row = self._connection.execute(
+            "INSERT INTO counter (kind, value) VALUES (?, 1) "
+            "ON CONFLICT (kind) DO UPDATE SET value = value + 1 RETURNING value",
+            (kind,),
+        ).fetchone()
+        return int(row[0])
+
+    def _check(self, kind: str | None) -> None:
+        if not self._writable:
+            raise RuntimeError("Store.read() gives a snapshot to read; use Store.transaction() to write.")
+        if kind is not None and kind not in KINDS:
+            raise ValueError(
+                f"Unknown kind of document {kind!r}; known are {', '.join(KINDS)} (sagemaker_local/store.py)."
+            )
+
+
+class _Connection:
+    """One thread's connection: closed when its thread is gone, for engines start many threads."""
+
+    def __init__(self, path: Path) -> None:
+        # isolation_level=None: transactions are ours alone. The check is off because close() may come from another thread.
+        self.sqlite = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
+        self.sqlite.execute("PRAGMA busy_timeout = 60000")
+        self.sqlite.execute("PRAGMA synchronous = NORMAL")
+
+    def __del__(self) -> None:
+        self.sqlite.close()
+
+
+class Store:
+    """The SQLite file. Safe to use from any thread and from several processes."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open the file, creating it and its directory when needed."""
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        connection = self._connection()
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Read and write in one ``BEGIN IMMEDIATE``; committed at the end, rolled back when an exception leaves it."""
+        with self._begin("BEGIN IMMEDIATE", writable=True) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Read one consistent snapshot, without waiting for a writer."""
+        with self._begin("BEGIN", writable=False) as tx:
+            yield tx
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._connections:
+                connection.sqlite.close()
+            self._connections.clear()
+        self._local = threading.local()
+
+    @contextmanager
+    def _begin(self, statement: str, *, writable: bool) -> Iterator[Transaction]:
+        connection = self._connection()
+        if connection.in_transaction:
+            raise RuntimeError(
+                "A transaction is open in this thread already; finish it first (or pass its `tx` on): "
+                "a nested one would commit the outer one's work."
+            )
+        connection.execute(statement)
+        try:
+            yield Transaction(connection, writable=writable)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def _connection(self) -> sqlite3.Connection:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _Connection(self.path)
+            self._local.connection = connection
+            with self._lock:
+                self._connections.add(connection)
+        return connection.sqlite
