@@ -1,0 +1,277 @@
+"""The model registry: which version scores, where its baselines lie, who approved it when.
+
+Plain boto3 through a client that is handed in, because three readers share it: the DAG's resolve_model, the Lambda
+function of the batch pipeline (its zip carries this file) and the laptop's demo.
+`python -m sagemaker_batch.registry approve <arn>` approves a version by hand.
+"""
+
+import argparse
+import getpass
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+APPROVE_COMMAND = "python -m sagemaker_batch.registry approve"
+# Values of CustomerMetadataProperties: [\p{L}\p{Z}\p{N}_.:/=+\-@]*, at most 256 characters.
+METADATA_LIMIT = 256
+DESCRIPTION_LIMIT = 1024
+SHOWN = 5
+
+
+class RegistryError(Exception):
+    """The registry's answer cannot be used; the message says which version, what is missing and what to do."""
+
+
+class NoApprovedModel(RegistryError):  # noqa: N818 - the field's word; it is an answer as much as an error
+    """No version of the group may score."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One model package version. URIs are empty where the version carries none."""
+
+    arn: str
+    group: str
+    version: int
+    status: str
+    model_name: str
+    statistics_uri: str
+    constraints_uri: str
+    feature_schema_uri: str
+    evaluation_uri: str
+    training_data_uri: str
+    execution_arn: str
+    created: datetime
+    approved_at: datetime | None
+    approved_by: str
+
+    def missing(self) -> list[str]:
+        """Name what a version needs to score and be monitored, and this one lacks."""
+        needed = {
+            "DriftCheckBaselines.ModelDataQuality.Statistics": self.statistics_uri,
+            "DriftCheckBaselines.ModelDataQuality.Constraints": self.constraints_uri,
+            "CustomerMetadataProperties.FeatureSchemaUri": self.feature_schema_uri,
+            "CustomerMetadataProperties.ModelName": self.model_name,
+        }
+        return [name for name, value in needed.items() if not value]
+
+
+def latest_approved(client: Any, group: str) -> ModelVersion:
+    """Return the newest approved version by creation time.
+
+    Raises:
+        NoApprovedModel: the group has none, or does not exist.
+        RegistryError: it lacks baselines or a feature schema.
+    """
+    for summary in _summaries(client, group, "Approved"):
+        return complete(describe(client, summary["ModelPackageArn"]))
+    raise NoApprovedModel(_none_approved(client, group, f"No approved model in model package group {group!r}."))
+
+
+def as_of(client: Any, group: str, moment: datetime) -> ModelVersion:
+    """Return the newest version that was approved by the moment (time-zone aware) and still is.
+
+    Raises:
+        NoApprovedModel: none was.
+        RegistryError: it lacks baselines or a feature schema.
+        ValueError: the moment has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone; the registry's times are absolute")
+    for summary in _summaries(client, group, "Approved"):
+        version = describe(client, summary["ModelPackageArn"])
+        if version.approved_at is not None and version.approved_at <= moment:
+            return complete(version)
+    what = f"No version of model package group {group!r} was approved by {moment.isoformat()}."
+    raise NoApprovedModel(_none_approved(client, group, what))
+
+
+def resolve(client: Any, group: str, package_arn: str = "") -> ModelVersion:
+    """Return the pinned version, or the latest approved one when the ARN is empty.
+
+    Raises:
+        NoApprovedModel: nothing is pinned and none is approved, or the pinned one is not approved.
+        RegistryError: the pinned one does not exist, belongs to another group, or lacks what scoring needs.
+    """
+    if not package_arn:
+        return latest_approved(client, group)
+    version = describe(client, package_arn)
+    if version.group != group:
+        raise RegistryError(
+            f"{package_arn} belongs to model package group {version.group!r}, not to {group!r}. "
+            "Pin a version of the use case's own group."
+        )
+    if version.status != "Approved":
+        raise NoApprovedModel(
+            f"Version {version.version} of {group!r} is pinned, and its status is {version.status}. "
+            f"Approve it (`{APPROVE_COMMAND} {package_arn}`) or pin another."
+        )
+    return complete(version)
+
+
+def describe(client: Any, arn: str) -> ModelVersion:
+    """Return one version, whatever its state.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    try:
+        answer = client.describe_model_package(ModelPackageName=arn)
+    except client.exceptions.ClientError as error:
+        if _not_found(error):
+            raise RegistryError(
+                f"There is no model package {arn}. List a group's versions and pin one of them."
+            ) from error
+        raise
+    properties = answer.get("CustomerMetadataProperties", {})
+    baselines = answer.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
+    return ModelVersion(
+        arn=answer["ModelPackageArn"],
+        group=answer.get("ModelPackageGroupName", ""),
+        version=int(answer.get("ModelPackageVersion", 0)),
+        status=answer.get("ModelApprovalStatus", ""),
+        model_name=properties.get("ModelName", ""),
+        statistics_uri=baselines.get("Statistics", {}).get("S3Uri", ""),
+        constraints_uri=baselines.get("Constraints", {}).get("S3Uri", ""),
+        feature_schema_uri=properties.get("FeatureSchemaUri", ""),
+        evaluation_uri=properties.get("EvaluationUri", ""),
+        training_data_uri=properties.get("TrainingDataUri", ""),
+        execution_arn=properties.get("PipelineExecutionArn", ""),
+        created=answer["CreationTime"],
+        approved_at=_approved_at(answer, properties),
+        approved_by=properties.get("ApprovedBy", ""),
+    )
+
+
+def complete(version: ModelVersion) -> ModelVersion:
+    """Return the version itself when it can score and be monitored.
+
+    Raises:
+        RegistryError: naming what it lacks.
+    """
+    missing = version.missing()
+    if missing:
+        raise RegistryError(
+            f"Version {version.version} of {version.group!r} ({version.arn}) lacks {', '.join(missing)}. "
+            "It was probably not registered by the training pipeline. Run the training DAG and approve the version "
+            "that it registers, or pin an older complete version."
+        )
+    return version
+
+
+def approve(client: Any, arn: str, description: str, by: str = "") -> ModelVersion:
+    """Approve a version and record when and by whom, which AWS itself does not keep.
+
+    A version that is approved already keeps its first time. Characters that AWS refuses in a name become underscores.
+
+    Raises:
+        RegistryError: there is no such version, or it lacks what scoring needs.
+    """
+    version = complete(describe(client, arn))
+    if version.status == "Approved":
+        return version
+    properties = client.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+    client.update_model_package(
+        ModelPackageArn=arn,
+        ModelApprovalStatus="Approved",
+        ApprovalDescription=description[:DESCRIPTION_LIMIT],
+        # All of them, so that it does not matter whether the service merges or replaces.
+        CustomerMetadataProperties={
+            **properties,
+            "ApprovedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ApprovedBy": metadata_value(by or _current_user()),
+        },
+    )
+    return describe(client, arn)
+
+
+def metadata_value(text: str) -> str:
+    """Return the text as CustomerMetadataProperties accept it."""
+    return re.sub(r"[^\w .:/=+\-@]", "_", text)[:METADATA_LIMIT]
+
+
+def _current_user() -> str:
+    """Return who runs this process, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        return "unknown"
+
+
+def _summaries(client: Any, group: str, status: str) -> Iterator[dict[str, Any]]:
+    # Newest first must be asked for: the service's default order is ascending. A page may be empty and yet have a next.
+    pages = client.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus=status, SortBy="CreationTime", SortOrder="Descending"
+    )
+    try:
+        for page in pages:
+            yield from page["ModelPackageSummaryList"]
+    except client.exceptions.ClientError as error:
+        if _not_found(error):
+            raise NoApprovedModel(
+                f"Model package group {group!r} does not exist. Deploy the environment (`make deploy ACTION=apply`), "
+                "then run the training DAG."
+            ) from error
+        raise
+
+
+def _approved_at(answer: dict[str, Any], properties: dict[str, str]) -> datetime | None:
+    if answer.get("ModelApprovalStatus") != "Approved":
+        return None
+    recorded = properties.get("ApprovedAt", "")
+    try:
+        moment = datetime.fromisoformat(recorded)
+    except ValueError:
+        moment = None
+    if moment is not None and moment.tzinfo is not None:
+        return moment
+    # Approved in the console, say: it was approved at its last change at the latest.
+    return answer.get("LastModifiedTime") or answer["CreationTime"]
+
+
+def _none_approved(client: Any, group: str, what: str) -> str:
+    pending = list(_summaries(client, group, "PendingManualApproval"))
+    if not pending:
+        return f"{what} None is pending either: run the training DAG."
+    shown = "; ".join(
+        f"version {item.get('ModelPackageVersion')} of {item['CreationTime']:%Y-%m-%d %H:%M}"
+        for item in pending[:SHOWN]
+    )
+    more = f" and {len(pending) - SHOWN} older" if len(pending) > SHOWN else ""
+    newest = pending[0]["ModelPackageArn"]
+    return f"{what} Pending: {shown}{more}. Approve the newest with `{APPROVE_COMMAND} {newest}`."
+
+
+def _not_found(error: Any) -> bool:
+    said = error.response.get("Error", {})
+    gone = said.get("Code") in {"ResourceNotFound", "ResourceNotFoundException"}
+    return gone or (said.get("Code") == "ValidationException" and "does not exist" in said.get("Message", ""))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Approve a version from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sagemaker_batch.registry", description="The model registry by hand."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs.add_parser("approve", help="approve a model package version and record when and by whom")
+    verb.add_argument("arn", help="ARN of the model package version")
+    verb.add_argument("--description", default="Approved by hand", help="why; kept with the version")
+    verb.add_argument("--by", default="", help="who approves (default: the user of this process)")
+    given = parser.parse_args(arguments)
+    import boto3
+
+    try:
+        version = approve(boto3.client("sagemaker"), given.arn, given.description, given.by)
+    except RegistryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"Version {version.version} of {version.group} is approved ({version.approved_at}).\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
