@@ -42,16 +42,18 @@ class Ready(Section):
     """When a day's input is complete: a marker object, or files plus a quiet period."""
 
     success_object: str | None = Field(
-        None, min_length=1, description="Object that the sender writes last, such as _SUCCESS."
+        default=None, min_length=1, description="Object that the sender writes last, such as _SUCCESS."
     )
     files: list[str] | None = Field(
-        None, min_length=1, description="Patterns of file names, each of which must match at least one object."
+        default=None, min_length=1, description="Patterns of file names, each of which must match at least one object."
     )
     quiet_seconds: int = Field(
-        0, ge=0, description="With files: how long no object may have changed before the day counts as complete."
+        default=0,
+        ge=0,
+        description="With files: how long no object may have changed before the day counts as complete.",
     )
     deadline_minutes: int = Field(
-        360, ge=1, description="How long a scheduled run waits after the day has ended; backfills do not wait."
+        default=360, ge=1, description="How long a scheduled run waits after the day has ended; backfills do not wait."
     )
 
     @model_validator(mode="after")
@@ -67,16 +69,18 @@ class Data(Section):
     """Where the data lies and what its columns mean."""
 
     input: str = Field(
-        "s3://{bucket}/{use_case}/input/dt={day}/",
+        default="s3://{bucket}/{use_case}/input/dt={day}/",
         description="Prefix of one day's files; {bucket}, {use_case} and {day} are filled in.",
     )
     training_input: str = Field(
-        "s3://{bucket}/{use_case}/training/input/",
+        default="s3://{bucket}/{use_case}/training/input/",
         description="Prefix of the training data set; {bucket} and {use_case} are filled in.",
     )
     record_id: ColumnName = Field(description="Column that identifies a record; unique within a day, never a feature.")
     label: Label
-    delimiter: str = Field(",", min_length=1, max_length=1, description="One character between the cells of a line.")
+    delimiter: str = Field(
+        default=",", min_length=1, max_length=1, description="One character between the cells of a line."
+    )
     categorical: list[ColumnName] = Field(
         default_factory=list, description="Columns that look like numbers and are names, such as an area code."
     )
@@ -112,10 +116,12 @@ class Data(Section):
 class Schedule(Section):
     """When the two DAGs run. A batch day starts at the batch cron's moment in this time zone."""
 
-    training: str | None = Field("0 2 1 * *", description="Cron of the training DAG; null for runs by hand only.")
-    batch: str = Field("0 0 * * *", description="Cron of the daily DAG; each interval is one batch day.")
-    timezone: str = Field("UTC", description="IANA time zone of both crons and of the batch day.")
-    start_date: date = Field(date(2026, 1, 1), description="First day that may run or be backfilled.")
+    training: str | None = Field(
+        default="0 2 1 * *", description="Cron of the training DAG; null for runs by hand only."
+    )
+    batch: str = Field(default="0 0 * * *", description="Cron of the daily DAG; each interval is one batch day.")
+    timezone: str = Field(default="UTC", description="IANA time zone of both crons and of the batch day.")
+    start_date: date = Field(default=date(2026, 1, 1), description="First day that may run or be backfilled.")
     catchup: bool = Field(default=False, description="Whether unpausing runs every day since start_date.")
 
     @field_validator("training", "batch")
@@ -140,9 +146,9 @@ class Schedule(Section):
 class Split(Section):
     """How training data is divided; the rest after validation and test trains."""
 
-    validation: float = Field(0.2, gt=0, lt=1, description="Share of rows that stop the training early.")
-    test: float = Field(0.1, gt=0, lt=1, description="Share of rows that the evaluation sees.")
-    seed: int = Field(1729, ge=0, description="Seed of the shuffle.")
+    validation: float = Field(default=0.2, gt=0, lt=1, description="Share of rows that stop the training early.")
+    test: float = Field(default=0.1, gt=0, lt=1, description="Share of rows that the evaluation sees.")
+    seed: int = Field(default=1729, ge=0, description="Seed of the shuffle.")
 
     @model_validator(mode="after")
     def _something_left(self) -> "Split":
@@ -154,18 +160,23 @@ class Split(Section):
 class Instances(Section):
     """Instance types that replace the environment's."""
 
-    processing: str | None = Field(None, pattern=r"^ml\..+", description="Of processing jobs and quality checks.")
-    training: str | None = Field(None, pattern=r"^ml\..+", description="Of the training job.")
-    transform: str | None = Field(None, pattern=r"^ml\..+", description="Of the batch transform.")
+    processing: str | None = Field(
+        default=None, pattern=r"^ml\..+", description="Of processing jobs and quality checks."
+    )
+    training: str | None = Field(default=None, pattern=r"^ml\..+", description="Of the training job.")
+    transform: str | None = Field(default=None, pattern=r"^ml\..+", description="Of the batch transform.")
 
 
 class Model(Section):
     """Which model scores, how good it must be, how it is trained."""
 
     policy: Literal["latest", "as_of", "published"] = Field(
-        "latest", description="Which version scores: newest approved, newest approved by then, or the manifest's."
+        default="latest",
+        description="Which version scores: newest approved, newest approved by then, or the manifest's.",
     )
-    accuracy_threshold: float = Field(0.6, ge=0, le=1, description="Below it a trained model is not registered.")
+    accuracy_threshold: float = Field(
+        default=0.6, ge=0, le=1, description="Below it a trained model is not registered."
+    )
     hyperparameters: dict[str, str | int | float] = Field(
         default_factory=dict, description="Of SageMaker's built-in XGBoost; they replace the defaults one by one."
     )
@@ -177,7 +188,7 @@ class MonitorOverrides(Section):
     """What the analyzer lets a use case change."""
 
     categorical_drift_method: Literal["LInfinity", "ChiSquared"] | None = Field(
-        None, description="How drift of categories is measured."
+        default=None, description="How drift of categories is measured."
     )
 
 
@@ -185,7 +196,7 @@ class Monitor(Section):
     """Who checks the day's data."""
 
     engine: Literal["managed", "bundled"] = Field(
-        "managed", description="AWS's analyzer in check steps, or our own in a processing step; same reports."
+        default="managed", description="AWS's analyzer in check steps, or our own in a processing step; same reports."
     )
     overrides: MonitorOverrides = Field(default_factory=MonitorOverrides)
 
@@ -194,9 +205,11 @@ class Severity(Section):
     """When a violation is critical."""
 
     critical_share: float = Field(
-        0.3, gt=0, le=1, description="Share of the monitored features at which violations hold the day."
+        default=0.3, gt=0, le=1, description="Share of the monitored features at which violations hold the day."
     )
-    report: Literal["violations"] = Field("violations", description="Report that decides: Model Monitor's violations.")
+    report: Literal["violations"] = Field(
+        default="violations", description="Report that decides: Model Monitor's violations."
+    )
 
     @field_validator("report", mode="before")
     @classmethod
@@ -225,18 +238,18 @@ class UseCase(Section):
     """Everything that is particular to one model. The file's name is the use case's name."""
 
     name: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=NAME_LIMIT)
-    description: str = Field("", description="What the model is for, in a sentence.")
+    description: str = Field(default="", description="What the model is for, in a sentence.")
     owners: list[str] = Field(min_length=1, description="Who answers for it; shown by Airflow.")
     tags: list[str] = Field(default_factory=list, description="Tags of both DAGs.")
-    retries: int = Field(2, ge=0, le=10, description="How often Airflow repeats a failed task.")
-    retry_delay_seconds: int = Field(60, ge=0, description="Pause before a repeat.")
+    retries: int = Field(default=2, ge=0, le=10, description="How often Airflow repeats a failed task.")
+    retry_delay_seconds: int = Field(default=60, ge=0, description="Pause before a repeat.")
     data: Data
     schedule: Schedule = Field(default_factory=Schedule)
     model: Model = Field(default_factory=Model)
     monitor: Monitor = Field(default_factory=Monitor)
     severity: Severity = Field(default_factory=Severity)
     approval: Literal["manual", "auto"] = Field(
-        "manual", description="Who approves a registered version: a person, or the accuracy threshold alone."
+        default="manual", description="Who approves a registered version: a person, or the accuracy threshold alone."
     )
     alerts: Alerts = Field(default_factory=Alerts)
 
@@ -327,7 +340,7 @@ def load_use_case(path: str | Path) -> UseCase:
         raise UseCaseError(path, name, [_syntax_problem(error)], *_salvage(_blocks(text))) from error
     finally:
         loader.dispose()
-    if not isinstance(content, dict):
+    if node is None or not isinstance(content, dict):
         what = "it is empty" if content is None else "expected sections such as data: and schedule:"
         raise UseCaseError(path, name, [Problem(1, "", what)])
     problems = _duplicates(node, "")
