@@ -50,7 +50,7 @@ class Ready(Section):
     quiet_seconds: int = Field(
         default=0,
         ge=0,
-        description="With files: how long no object may have changed before the day counts as complete.",
+        description="With files: how long nothing may have changed before the day is complete.",
     )
     deadline_minutes: int = Field(
         default=360, ge=1, description="How long a scheduled run waits after the day has ended; backfills do not wait."
@@ -172,7 +172,7 @@ class Model(Section):
 
     policy: Literal["latest", "as_of", "published"] = Field(
         default="latest",
-        description="Which version scores: newest approved, newest approved by then, or the manifest's.",
+        description="Which scores: newest approved, newest approved by then, or the manifest's.",
     )
     accuracy_threshold: float = Field(
         default=0.6, ge=0, le=1, description="Below it a trained model is not registered."
