@@ -4,8 +4,8 @@ Each thread has its own connection; the file is in WAL mode, so readers never wa
 A write transaction begins with ``BEGIN IMMEDIATE``. Python's implicit transactions begin at the first write only, and
 what was read before it may be stale by then: 100 concurrent creates then share version numbers.
 
-A document's body holds the members of its Describe* response in AWS's own spelling (timestamps as epoch seconds, float),
-and what AWS does not show in a private sub-document ``_local``.
+A document's body holds the members of its Describe* response in AWS's own spelling (timestamps as epoch seconds,
+float), and what AWS does not show in a private sub-document ``_local``.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS document (
     UNIQUE (kind, key)
 );
 CREATE INDEX IF NOT EXISTS document_parent ON document (kind, parent, seq);
+CREATE INDEX IF NOT EXISTS execution_status ON document (kind, json_extract(body, '$.PipelineExecutionStatus'));
 CREATE TABLE IF NOT EXISTS counter (kind TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -91,10 +92,26 @@ class Transaction:
     def find(self, kind: str, member: str, value: str) -> list[Document]:
         """Return the documents of a kind whose top-level member has that value, in created order."""
         rows = self._connection.execute(
-            "SELECT body FROM document WHERE kind = ? AND json_extract(body, '$.' || ?) = ? ORDER BY seq",
-            (kind, member, value),
+            f"SELECT body FROM document WHERE kind = ? AND {_extract(member)} = ? ORDER BY seq",  # noqa: S608 - checked
+            (kind, value),
         )
         return [json.loads(body) for (body,) in rows]
+
+    def count_where(self, kind: str, member: str, value: str, parent: str | None = None) -> int:
+        """Return how many documents of a kind (below a parent) have that value in a top-level member."""
+        row = self._connection.execute(
+            f"SELECT count(*) FROM document WHERE kind = ?1 AND {_extract(member)} = ?2 "  # noqa: S608 - checked
+            "AND (?3 IS NULL OR parent = ?3)",
+            (kind, value, parent),
+        ).fetchone()
+        return int(row[0])
+
+    def move(self, kind: str, parent: str, new_parent: str) -> None:
+        """Hang all documents of a kind below another parent."""
+        self._check(kind)
+        self._connection.execute(
+            "UPDATE document SET parent = ? WHERE kind = ? AND parent = ?", (new_parent, kind, parent)
+        )
 
     def insert(self, kind: str, key: str, body: Document, parent: str | None = None) -> None:
         """Add a document; raise DuplicateError when it is there already."""
@@ -108,7 +125,7 @@ class Transaction:
             raise DuplicateError(f"{kind} {key} exists already") from error
 
     def put(self, kind: str, key: str, body: Document, parent: str | None = None) -> None:
-        """Add or replace a document; a replaced one keeps its place in the order, and its parent unless one is given."""
+        """Add or replace a document; a replaced one keeps its place in the order, and its parent if none is given."""
         self._check(kind)
         self._connection.execute(
             "INSERT INTO document (kind, key, parent, body) VALUES (?, ?, ?, ?) "
@@ -140,11 +157,18 @@ class Transaction:
             )
 
 
+def _extract(member: str) -> str:
+    # The path stands in the text, not in a placeholder, so that an index on the same expression is used.
+    if not member.isidentifier():
+        raise ValueError(f"{member!r} is not the name of a member")
+    return f"json_extract(body, '$.{member}')"
+
+
 class _Connection:
     """One thread's connection: closed when its thread is gone, for engines start many threads."""
 
     def __init__(self, path: Path) -> None:
-        # isolation_level=None: transactions are ours alone. The check is off because close() may come from another thread.
+        # isolation_level=None: transactions are ours alone. No thread check: close() may come from another thread.
         self.sqlite = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
         self.sqlite.execute("PRAGMA busy_timeout = 60000")
         self.sqlite.execute("PRAGMA synchronous = NORMAL")

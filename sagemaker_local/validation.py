@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -48,9 +49,10 @@ def check_request(operation: OperationModel, request: Any) -> dict[str, Any]:
 
 
 def check_response(operation: OperationModel, response: dict[str, Any]) -> dict[str, Any]:
-    """Return a handler's answer as it goes over the wire; raise HandlerError when the model does not know a member of it.
+    """Return a handler's answer as it goes over the wire, without members that are None and the private ``_local``.
 
-    A private ``_local`` sub-document and members that are None are left out at the top level only.
+    Raises:
+        HandlerError: the service model does not know a member of it, or knows it by another type.
     """
     visible = {name: value for name, value in response.items() if name != "_local"}
     if operation.output_shape is None:
@@ -85,7 +87,7 @@ def _check_structure(shape: StructureShape, value: Any, path: str, problems: lis
 def _check_list(shape: ListShape, value: Any, path: str, problems: list[str]) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong_type(path, "List", value)
-    _check_size(shape, len(value), value, path, problems, "length")
+    _check_size(shape, len(value), value, path, problems, noun="length")
     return [
         _check_item(shape.member, item, f"{path}.{number}.member", problems) for number, item in enumerate(value, 1)
     ]
@@ -101,7 +103,7 @@ def _check_item(shape: Shape, value: Any, path: str, problems: list[str]) -> Any
 def _check_map(shape: MapShape, value: Any, path: str, problems: list[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong_type(path, "Map", value)
-    _check_size(shape, len(value), value, path, problems, "length")
+    _check_size(shape, len(value), value, path, problems, noun="length")
     clean = {}
     for key, item in value.items():
         _check(shape.key, key, f"{path}.key", problems)
@@ -112,7 +114,9 @@ def _check_map(shape: MapShape, value: Any, path: str, problems: list[str]) -> d
 def _check_string(shape: Shape, value: Any, path: str, problems: list[str]) -> str:
     if not isinstance(value, str):
         raise _wrong_type(path, "String", value)
-    in_size = _check_size(shape, len(value), value, path, problems, "length")
+    if not _is_text(value):
+        raise _wrong_type(path, "String", value)
+    in_size = _check_size(shape, len(value), value, path, problems, noun="length")
     allowed = getattr(shape, "enum", None)
     if allowed and value not in allowed:
         problems.append(_problem(value, path, f"Member must satisfy enum value set: [{', '.join(allowed)}]"))
@@ -123,6 +127,14 @@ def _check_string(shape: Shape, value: Any, path: str, problems: list[str]) -> s
     return value
 
 
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: no text, and neither the file nor the wire can hold it
+        return False
+    return True
+
+
 def _check_integer(shape: Shape, value: Any, path: str, problems: list[str]) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -131,14 +143,14 @@ def _check_integer(shape: Shape, value: Any, path: str, problems: list[str]) -> 
     limit = 1 << _INTEGER_BITS[shape.type_name]
     if not -limit <= value < limit:
         raise _wrong_type(path, shape.type_name.capitalize(), value)
-    _check_size(shape, value, value, path, problems, "value")
+    _check_size(shape, value, value, path, problems, noun="value")
     return value
 
 
 def _check_float(shape: Shape, value: Any, path: str, problems: list[str]) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _wrong_type(path, shape.type_name.capitalize(), value)
-    _check_size(shape, value, value, path, problems, "value")
+    _check_size(shape, value, value, path, problems, noun="value")
     return value
 
 
@@ -170,7 +182,7 @@ def _check_blob(shape: Shape, value: Any, path: str, problems: list[str]) -> str
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _wrong_type(path, "Blob", value) from error
-    _check_size(shape, len(data), value, path, problems, "length")
+    _check_size(shape, len(data), value, path, problems, noun="length")
     return value
 
 
@@ -189,7 +201,7 @@ _CHECKS: dict[str, Any] = {
 }
 
 
-def _check_size(shape: Shape, size: float, value: Any, path: str, problems: list[str], noun: str) -> bool:
+def _check_size(shape: Shape, size: float, value: Any, path: str, problems: list[str], *, noun: str) -> bool:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and size < low:
         problems.append(_problem(value, path, f"Member must have {noun} greater than or equal to {low}"))
@@ -201,9 +213,9 @@ def _check_size(shape: Shape, size: float, value: Any, path: str, problems: list
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Tell whether a value matches the whole of a pattern of the model.
+    r"""Tell whether a value matches the whole of a pattern of the model.
 
-    Nine patterns use ``\\p{L}``, which the standard library's `re` refuses, hence `regex`. One names surrogate halves,
+    Nine patterns use ``\p{L}``, which the standard library's `re` refuses, hence `regex`. One names surrogate halves,
     which no Python string of valid text can hold: it cannot be compiled, and every value passes it.
     """
     compiled = _compile(pattern)

@@ -1,0 +1,204 @@
+"""Executions of pipelines and their steps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sagemaker_local import arns, listing
+from sagemaker_local.errors import (
+    LimitExceededError,
+    NotImplementedHereError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from sagemaker_local.operations.pipelines import RUNNING, definition_text, find_pipeline, find_version
+from sagemaker_local.operations.registry import Call, operation
+
+Document = dict[str, Any]
+
+_RETRYABLE = ("Failed", "Stopped")
+
+
+def find_execution(call: Call, arn: str) -> Document:
+    """Return an execution; raise ResourceNotFoundError when there is none of that ARN."""
+    execution = call.tx.get("pipeline_execution", arn)
+    if execution is None:
+        raise ResourceNotFoundError(f"Pipeline execution with ARN {arn} does not exist.")
+    return execution
+
+
+@operation("StartPipelineExecution")
+def start_pipeline_execution(call: Call) -> Document:
+    request = call.request
+    pipeline = find_pipeline(call, request["PipelineName"])
+    if "SelectiveExecutionConfig" in request:
+        raise NotImplementedHereError("StartPipelineExecution with SelectiveExecutionConfig")
+    version = find_version(call, pipeline, request.get("PipelineVersionId"))
+    digest = version["_local"]["definition"]
+    parameters = _resolved_parameters(definition_text(call, digest), request.get("PipelineParameters", []))
+    _check_quota(call)
+    arn = f"{pipeline['PipelineArn']}/execution/{arns.execution_id()}"
+    display_name = request.get("PipelineExecutionDisplayName", f"execution-{int(call.now * 1000)}")
+    execution = {
+        "PipelineArn": pipeline["PipelineArn"],
+        "PipelineExecutionArn": arn,
+        "PipelineExecutionDisplayName": request.get(
+            "PipelineExecutionDisplayName", f"execution-{int(call.now * 1000)}"
+        ),
+        "PipelineExecutionStatus": "Executing",
+        "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
+        "CreationTime": call.now,
+        "LastModifiedTime": call.now,
+        "CreatedBy": {},
+        "LastModifiedBy": {},
+        "ParallelismConfiguration": request.get("ParallelismConfiguration", pipeline.get("ParallelismConfiguration")),
+        "PipelineVersionId": version["PipelineVersionId"],
+        "_local": {"definition": digest, "parameters": parameters},
+    }
+    execution = {member: value for member, value in execution.items() if value is not None}
+    call.tx.insert("pipeline_execution", arn, execution, parent=pipeline["PipelineArn"])
+    pipeline["LastRunTime"] = call.now
+    call.tx.put("pipeline", pipeline["PipelineName"], pipeline)
+    version["LastExecutedPipelineExecutionArn"] = arn
+    version["LastExecutedPipelineExecutionDisplayName"] = execution["PipelineExecutionDisplayName"]
+    call.tx.put("pipeline_version", f"{pipeline['PipelineArn']}/{version['PipelineVersionId']}", version)
+    call.after_commit(lambda: call.api.runner.execution_created(arn))
+    return {"PipelineExecutionArn": arn}
+
+
+def _resolved_parameters(text: str, given: list[Document]) -> list[Document]:
+    """Return all parameters of the definition with their values as text, as AWS lists them."""
+    from sagemaker_local import definition
+
+    names = [parameter["Name"] for parameter in given]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValidationError(f"Parameter [{', '.join(twice)}] was given more than once.")
+    try:
+        values = definition.check_parameters(
+            json.loads(text), {parameter["Name"]: parameter["Value"] for parameter in given}
+        )
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+    return [{"Name": name, "Value": _as_text(value)} for name, value in values.items()]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _check_quota(call: Call) -> None:
+    limit = call.api.quotas.concurrent_executions
+    running = sum(call.tx.count_where("pipeline_execution", "PipelineExecutionStatus", status) for status in RUNNING)
+    if running >= limit:
+        raise LimitExceededError(
+            f"The account-level service limit 'Concurrent pipeline executions' is {limit}, with current utilization of "
+            f"{running} and a request delta of 1. Wait for an execution to finish, stop one with "
+            f"StopPipelineExecution, or start the local SageMaker with --concurrent-executions {limit * 2}."
+        )
+
+
+@operation("DescribePipelineExecution")
+def describe_pipeline_execution(call: Call) -> Document:
+    return find_execution(call, call.request["PipelineExecutionArn"])
+
+
+@operation("UpdatePipelineExecution")
+def update_pipeline_execution(call: Call) -> Document:
+    execution = find_execution(call, call.request["PipelineExecutionArn"])
+    execution.update({name: value for name, value in call.request.items() if name != "PipelineExecutionArn"})
+    _save(call, execution)
+    return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
+
+
+@operation("StopPipelineExecution")
+def stop_pipeline_execution(call: Call) -> Document:
+    execution = find_execution(call, call.request["PipelineExecutionArn"])
+    arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
+    if status != "Executing":
+        raise ValidationError(
+            f"Pipeline execution with ARN {arn} is in status {status}. "
+            "Only pipelines with 'Executing' status can be stopped."
+        )
+    execution["PipelineExecutionStatus"] = "Stopping"
+    _save(call, execution)
+    call.after_commit(lambda: call.api.runner.execution_stop(arn))
+    return {"PipelineExecutionArn": arn}
+
+
+@operation("RetryPipelineExecution")
+def retry_pipeline_execution(call: Call) -> Document:
+    execution = find_execution(call, call.request["PipelineExecutionArn"])
+    arn, status = execution["PipelineExecutionArn"], execution["PipelineExecutionStatus"]
+    if status not in _RETRYABLE:
+        raise ValidationError(
+            f"Pipeline execution with ARN {arn} is in status {status}. "
+            "Only pipelines with 'Failed' or 'Stopped' status can be retried."
+        )
+    _check_quota(call)
+    execution["PipelineExecutionStatus"] = "Executing"
+    execution.pop("FailureReason", None)
+    if "ParallelismConfiguration" in call.request:
+        execution["ParallelismConfiguration"] = call.request["ParallelismConfiguration"]
+    _save(call, execution)
+    call.after_commit(lambda: call.api.runner.execution_retry(arn))
+    return {"PipelineExecutionArn": arn}
+
+
+def _save(call: Call, execution: Document) -> None:
+    execution["LastModifiedTime"] = call.now
+    call.tx.put("pipeline_execution", execution["PipelineExecutionArn"], execution)
+
+
+@operation("ListPipelineExecutions")
+def list_pipeline_executions(call: Call) -> Document:
+    pipeline = find_pipeline(call, call.request["PipelineName"])
+    found = listing.matching(
+        call, call.tx.list("pipeline_execution", pipeline["PipelineArn"]), name="PipelineExecutionArn"
+    )
+    sorts = {"CreationTime": "CreationTime", "PipelineExecutionArn": "PipelineExecutionArn"}
+    keyed = listing.ordered(call, found, sorts, "PipelineExecutionArn", default="Descending")
+    summary = listing.pick(
+        "PipelineExecutionArn",
+        "PipelineExecutionStatus",
+        "PipelineExecutionDescription",
+        "PipelineExecutionDisplayName",
+        StartTime="CreationTime",
+        PipelineExecutionFailureReason="FailureReason",
+    )
+    return listing.page(call, keyed, summary, default="Descending")
+
+
+@operation("ListPipelineExecutionSteps")
+def list_pipeline_execution_steps(call: Call) -> Document:
+    arn = call.request.get("PipelineExecutionArn")
+    if arn is None:
+        raise ValidationError("PipelineExecutionArn is needed to list the steps of an execution.")
+    find_execution(call, arn)
+    keyed = [([step.get("StartTime") or call.now, index], step) for index, step in enumerate(call.tx.list("step", arn))]
+    keyed.sort(key=lambda pair: pair[0], reverse=listing.descending(call, "Descending"))
+    return listing.page(
+        call,
+        keyed,
+        lambda step: {name: value for name, value in step.items() if name != "_local"},
+        default="Descending",
+    )
+
+
+@operation("DescribePipelineDefinitionForExecution")
+def describe_pipeline_definition_for_execution(call: Call) -> Document:
+    execution = find_execution(call, call.request["PipelineExecutionArn"])
+    return {
+        "PipelineDefinition": definition_text(call, execution["_local"]["definition"]),
+        "CreationTime": execution["CreationTime"],
+    }
+
+
+@operation("ListPipelineParametersForExecution")
+def list_pipeline_parameters_for_execution(call: Call) -> Document:
+    parameters = find_execution(call, call.request["PipelineExecutionArn"])["_local"]["parameters"]
+    keyed: list[tuple[list[Any], Document]] = [([index], parameter) for index, parameter in enumerate(parameters)]
+    return listing.page(call, keyed, listing.pick("Name", "Value"))

@@ -1,0 +1,270 @@
+"""Processing, training and transform jobs: what the three have in common, then each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sagemaker_local import arns, listing, model
+from sagemaker_local.errors import ResourceInUseError, ValidationError
+from sagemaker_local.operations.models import model_arn
+from sagemaker_local.operations.registry import Call, operation
+from sagemaker_local.operations.tags import drop_tags, put_tags
+
+Document = dict[str, Any]
+
+_DAY_SECONDS = 86400
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """One of the three kinds of job."""
+
+    kind: str  # in the store
+    title: str  # in AWS's members: ProcessingJobName, DescribeProcessingJob
+    arn_kind: str
+    defaults: Callable[[Call], Document]
+    summary: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Member that holds the name."""
+        return f"{self.title}Name"
+
+    @property
+    def status(self) -> str:
+        """Member that holds the status."""
+        return f"{self.title}Status"
+
+    @property
+    def words(self) -> str:
+        """The kind in a sentence."""
+        return self.kind.replace("_", " ")
+
+    def arn(self, call: Call, name: str) -> str:
+        """Return the ARN of a job of that name."""
+        return str(arns.Arn(call.api.region, call.api.account, self.arn_kind, name))
+
+
+def _processing_defaults(call: Call) -> Document:
+    return {"StoppingCondition": {"MaxRuntimeInSeconds": _DAY_SECONDS}, "LastModifiedTime": call.now}
+
+
+def _training_defaults(call: Call) -> Document:
+    request = call.request
+    output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+    return {
+        "StoppingCondition": {"MaxRuntimeInSeconds": _DAY_SECONDS},
+        "LastModifiedTime": call.now,
+        "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"},
+        "SecondaryStatus": "Starting",
+        "SecondaryStatusTransitions": [
+            {"Status": "Starting", "StartTime": call.now, "StatusMessage": "Starting the training job"}
+        ],
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+    }
+
+
+def _transform_defaults(_call: Call) -> Document:
+    return {}
+
+
+PROCESSING = JobKind(
+    "processing_job",
+    "ProcessingJob",
+    "processing-job",
+    _processing_defaults,
+    (
+        "ProcessingJobName",
+        "ProcessingJobArn",
+        "CreationTime",
+        "ProcessingEndTime",
+        "LastModifiedTime",
+        "ProcessingJobStatus",
+        "FailureReason",
+        "ExitMessage",
+    ),
+)
+TRAINING = JobKind(
+    "training_job",
+    "TrainingJob",
+    "training-job",
+    _training_defaults,
+    (
+        "TrainingJobName",
+        "TrainingJobArn",
+        "CreationTime",
+        "TrainingEndTime",
+        "LastModifiedTime",
+        "TrainingJobStatus",
+        "SecondaryStatus",
+    ),
+)
+TRANSFORM = JobKind(
+    "transform_job",
+    "TransformJob",
+    "transform-job",
+    _transform_defaults,
+    (
+        "TransformJobName",
+        "TransformJobArn",
+        "CreationTime",
+        "TransformEndTime",
+        "LastModifiedTime",
+        "TransformJobStatus",
+        "FailureReason",
+    ),
+)
+
+
+def _create(call: Call, job: JobKind) -> Document:
+    name = call.request[job.name]
+    arn = job.arn(call, name)
+    if call.tx.get(job.kind, name) is not None:
+        raise ResourceInUseError(
+            f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
+        )
+    described = model.operation(f"Describe{job.title}").output_shape.members
+    document = {
+        **job.defaults(call),
+        **{member: value for member, value in call.request.items() if member in described},
+        f"{job.title}Arn": arn,
+        job.status: "InProgress",
+        "CreationTime": call.now,
+        "_local": {},
+    }
+    call.tx.insert(job.kind, name, document)
+    put_tags(call, arn, call.request.get("Tags", []))
+    call.after_commit(lambda: call.api.runner.job_created(job.kind, name))
+    return {f"{job.title}Arn": arn}
+
+
+def _find(call: Call, job: JobKind) -> Document:
+    # AWS models ResourceNotFound for these and answers ValidationException; Airflow's operators rely on the latter when
+    # they look whether a job of their name exists.
+    name = call.request[job.name]
+    document = call.tx.get(job.kind, name)
+    if document is None:
+        raise ValidationError(f"Could not find requested job with name: {name}")
+    return document
+
+
+def _list(call: Call, job: JobKind, *, default: str, size: int = listing.MAX_RESULTS) -> Document:
+    found = listing.matching(call, call.tx.list(job.kind), name=job.name, status=job.status)
+    sorts = {"CreationTime": "CreationTime", "Name": job.name, "Status": job.status}
+    keyed = listing.ordered(call, found, sorts, job.name, default=default)
+    return listing.page(call, keyed, listing.pick(*job.summary), default=default, size=size)
+
+
+def _stop(call: Call, job: JobKind) -> None:
+    document = _find(call, job)
+    name, status = document[job.name], document[job.status]
+    if status == "Stopping":
+        return
+    if status != "InProgress":
+        raise ValidationError(f"The request was rejected because the {job.words} is in status {status}.")
+    document[job.status] = "Stopping"
+    if job is TRAINING:
+        document["SecondaryStatus"] = "Stopping"
+        document["SecondaryStatusTransitions"][-1]["EndTime"] = call.now
+        document["SecondaryStatusTransitions"].append(
+            {"Status": "Stopping", "StartTime": call.now, "StatusMessage": "Stopping the training job"}
+        )
+    if job is not TRANSFORM:
+        document["LastModifiedTime"] = call.now
+    call.tx.put(job.kind, name, document)
+    call.after_commit(lambda: call.api.runner.job_stop(job.kind, name))
+
+
+def _delete(call: Call, job: JobKind) -> None:
+    document = _find(call, job)
+    name, status = document[job.name], document[job.status]
+    if status in {"InProgress", "Stopping"}:
+        raise ResourceInUseError(
+            f"The {job.words} {name} is in status {status}; only one that has ended can be deleted. "
+            f"Stop it with Stop{job.title} first."
+        )
+    drop_tags(call, document[f"{job.title}Arn"])
+    call.tx.delete(job.kind, name)
+
+
+@operation("CreateProcessingJob")
+def create_processing_job(call: Call) -> Document:
+    return _create(call, PROCESSING)
+
+
+@operation("DescribeProcessingJob")
+def describe_processing_job(call: Call) -> Document:
+    return _find(call, PROCESSING)
+
+
+@operation("ListProcessingJobs")
+def list_processing_jobs(call: Call) -> Document:
+    return _list(call, PROCESSING, default="Ascending")
+
+
+@operation("StopProcessingJob")
+def stop_processing_job(call: Call) -> None:
+    _stop(call, PROCESSING)
+
+
+@operation("DeleteProcessingJob")
+def delete_processing_job(call: Call) -> None:
+    _delete(call, PROCESSING)
+
+
+@operation("CreateTrainingJob")
+def create_training_job(call: Call) -> Document:
+    missing = [member for member in ("AlgorithmSpecification", "ResourceConfig") if member not in call.request]
+    if missing:
+        raise ValidationError(f"A training job needs {' and '.join(missing)}.")
+    algorithm = call.request["AlgorithmSpecification"]
+    if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
+        raise ValidationError("Give exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
+    return _create(call, TRAINING)
+
+
+@operation("DescribeTrainingJob")
+def describe_training_job(call: Call) -> Document:
+    return _find(call, TRAINING)
+
+
+@operation("ListTrainingJobs")
+def list_training_jobs(call: Call) -> Document:
+    return _list(call, TRAINING, default="Ascending")
+
+
+@operation("StopTrainingJob")
+def stop_training_job(call: Call) -> None:
+    _stop(call, TRAINING)
+
+
+@operation("DeleteTrainingJob")
+def delete_training_job(call: Call) -> None:
+    _delete(call, TRAINING)
+
+
+@operation("CreateTransformJob")
+def create_transform_job(call: Call) -> Document:
+    name = call.request["ModelName"]
+    if call.tx.get("model", name) is None:
+        raise ValidationError(f'Could not find model "{model_arn(call, name)}".')
+    return _create(call, TRANSFORM)
+
+
+@operation("DescribeTransformJob")
+def describe_transform_job(call: Call) -> Document:
+    return _find(call, TRANSFORM)
+
+
+@operation("ListTransformJobs")
+def list_transform_jobs(call: Call) -> Document:
+    return _list(call, TRANSFORM, default="Descending", size=10)
+
+
+@operation("StopTransformJob")
+def stop_transform_job(call: Call) -> None:
+    _stop(call, TRANSFORM)
