@@ -129,10 +129,8 @@ def _read_token(call: Call) -> list[Any] | None:
     try:
         fingerprint, key = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
     except (binascii.Error, ValueError, TypeError) as error:
-        raise ValidationError(
-            f"Invalid NextToken for {call.operation}: it is not one that this service gave."
-        ) from error
-    if fingerprint != _fingerprint(call) or not isinstance(key, list):
+        raise ValidationError(f"Invalid NextToken for {call.operation}: this service did not give it.") from error
+    if fingerprint != _fingerprint(call, key) or not isinstance(key, list):
         raise ValidationError(
             f"Invalid NextToken for {call.operation}: it belongs to a request with other filters. "
             "Repeat the first request's members beside the token."

@@ -43,9 +43,7 @@ def start_pipeline_execution(call: Call) -> Document:
     execution = {
         "PipelineArn": pipeline["PipelineArn"],
         "PipelineExecutionArn": arn,
-        "PipelineExecutionDisplayName": request.get(
-            "PipelineExecutionDisplayName", f"execution-{int(call.now * 1000)}"
-        ),
+        "PipelineExecutionDisplayName": display_name,
         "PipelineExecutionStatus": "Executing",
         "PipelineExecutionDescription": request.get("PipelineExecutionDescription"),
         "CreationTime": call.now,
