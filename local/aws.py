@@ -1,0 +1,65 @@
+"""The local AWS as a process of the house: `sagemaker_local` with ministack behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local.environment import REPO
+from local.ports import LOOPBACK
+from local.processes import Spec
+
+STAGE = 1
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """One endpoint and the directory that its state survives in."""
+
+    state: Path
+    venv: Path
+    port: int
+    runtimes: Path
+    variables: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Endpoint of every AWS service."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def spec(self, log: Path) -> Spec:
+        """How to start it; it ends its jobs and ministack itself, which saves its state on a graceful stop."""
+        command = [str(self.venv / "bin" / "python"), "-m", "sagemaker_local"]
+        command += ["--port", str(self.port), "--state-dir", str(self.state), "--runtimes", str(self.runtimes)]
+        return Spec(
+            name="aws",
+            command=command,
+            environment=self.variables,
+            log=log,
+            cwd=REPO,
+            ready=self.is_ready,
+            deadline=60.0,
+            stage=STAGE,
+            stop_seconds=30.0,
+        )
+
+    def is_ready(self) -> bool:
+        """Tell whether both halves answer."""
+        health = self.health()
+        return health.get("sagemaker") in READY and health.get("aws") in READY
+
+    def starts(self) -> int:
+        """How often ministack was started: when it grows, what it had not saved is gone and the deployment is due again."""
+        return int(self.health().get("aws_starts") or 0)
+
+    def health(self) -> dict[str, object]:
+        """Return the health document; empty while nothing answers."""
+        try:
+            answer = httpx.get(f"{self.url}/_local/health", timeout=5.0, trust_env=False)
+        except httpx.TransportError:
+            return {}
+        return dict(answer.json()) if answer.headers.get("content-type", "").startswith("application/json") else {}
+
+
+READY = ("ok", "ready", "healthy", True)

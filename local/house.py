@@ -1,0 +1,280 @@
+"""One house: a directory, its ports, and everything that runs in it: PostgreSQL, the local AWS and Airflow."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from local import airflow, environment, processes, secretfile
+from local.airflow import Airflow
+from local.aws import LocalAws
+from local.errors import HouseError
+from local.ports import free_port, require_free
+from local.postgres import Postgres
+from local.processes import Supervisor
+
+BUCKET = "sagemaker-batch-local"
+DEFAULT_HOME = environment.REPO / ".local" / "house"
+RUNTIMES = environment.REPO / "local" / "runtimes.yaml"
+
+
+def quietly(_line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where a house listens, always on 127.0.0.1."""
+
+    aws: int
+    airflow: int
+    inbox: int
+
+    @classmethod
+    def from_environment(cls) -> "Ports":
+        """Read AWS_PORT, AIRFLOW_PORT and INBOX_PORT.
+
+        Raises:
+            HouseError: one of them is no port number.
+        """
+        return cls(_port("AWS_PORT", 4566), _port("AIRFLOW_PORT", 8080), _port("INBOX_PORT", 8025))
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Pick free ones, for tests."""
+        found: set[int] = set()
+        while len(found) < 3:
+            found.add(free_port())
+        return cls(*found)
+
+
+@dataclass
+class House:
+    """A house that can be started and stopped; used as a context manager it is left empty whatever happens."""
+
+    state: Path
+    ports: Ports
+    runtimes: Path = RUNTIMES
+    schedule: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] = quietly
+
+    def __post_init__(self) -> None:
+        """Resolve the directory: it names the house in its processes' environment."""
+        self.state = self.state.resolve()
+        self._lock: IO[str] | None = None
+        self._aws_starts = 0
+        self._watch_until: threading.Event | None = None
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """Keeper of the processes."""
+        return Supervisor(self.state)
+
+    @property
+    def logs(self) -> Path:
+        """Folder of every process's log."""
+        return self.state / "logs"
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """Password and keys of this house."""
+        return secretfile.load(self.state / "secrets.json")
+
+    @cached_property
+    def aws(self) -> LocalAws:
+        """The local AWS."""
+        variables = {
+            **environment.base(),
+            "REPO": str(environment.REPO),
+            "PYTHONPATH": environment.python_path(),
+        }
+        venv = require_venv(".venv-aws")
+        return LocalAws(self.state / "aws", venv, self.ports.aws, self.runtimes.resolve(), variables)
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """The metadata database."""
+        return Postgres(self.state / "postgres", require_venv(".venv"), environment.base())
+
+    @cached_property
+    def airflow(self) -> Airflow:
+        """Airflow and its configuration."""
+        venv = require_venv(".venv")
+        home = self.state / "airflow"
+        variables = {
+            **environment.base(),
+            **airflow.configuration(
+                home, self.ports.airflow, self.postgres, self.aws.url, BUCKET, self.secrets, schedule=self.schedule
+            ),
+            **self.overrides,
+        }
+        variables["PATH"] = f"{venv / 'bin'}{os.pathsep}{variables.get('PATH', os.defpath)}"
+        return Airflow(home, venv, self.ports.airflow, variables)
+
+    def __enter__(self) -> "House":
+        """Take the house; what an earlier one left behind in it is ended first."""
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything."""
+        self.stop()
+
+    def take(self) -> None:
+        """Lock the directory, end leftovers of a killed supervisor, and check the ports.
+
+        Raises:
+            HouseError: the house is in use, or a port is taken.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+        lock = (self.state / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise HouseError(
+                f"The house {self.state} is in use already.",
+                "`make down` ends it; BATCH_HOME=<another folder> makes another one.",
+            ) from error
+        self._lock = lock
+        if left := processes.end_leftovers(self.state):
+            self.say(f"ended what an earlier run left behind: {', '.join(left)}")
+        require_free(self.ports.aws, "the local AWS", "AWS_PORT")
+        require_free(self.ports.airflow, "Airflow", "AIRFLOW_PORT")
+
+    def start(self) -> None:
+        """Start everything and deploy; the database and the cloud side come up beside each other.
+
+        Raises:
+            HouseError: a part did not start; with its last log lines.
+        """
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            cloud = pool.submit(self.start_aws)
+            metadata = pool.submit(self.start_airflow)
+            for part in (cloud, metadata):
+                part.result()
+        self._watch()
+
+    def start_aws(self) -> None:
+        """Start the local AWS and deploy to it."""
+        child = self.supervisor.launch(self.aws.spec(self.logs / "aws.log"))
+        self.say(f"local AWS at {self.aws.url} after {self.supervisor.wait_ready(child):.1f} s")
+        self.deploy()
+
+    def deploy(self, action: str = "apply") -> None:
+        """Run the deployment against the local AWS.
+
+        Raises:
+            HouseError: the deployment failed; with what it printed.
+        """
+        begun = time.monotonic()
+        log = self.logs / "deploy.log"
+        with log.open("ab") as file:
+            offset = file.tell()
+            done = subprocess.run(
+                [sys.executable, "-m", "include.infrastructure", action, "--environment", airflow.ENVIRONMENT],
+                env={**environment.base(), **environment.aws(self.aws.url), "PYTHONPATH": environment.python_path()},
+                cwd=environment.REPO,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            printed = log.read_bytes()[offset:].decode(errors="replace")
+            raise HouseError(f"The deployment failed:\n{printed[-3000:]}", f"Read {log}.")
+        self._aws_starts = self.aws.starts()
+        self.say(f"deployed in {time.monotonic() - begun:.1f} s")
+
+    def start_airflow(self) -> None:
+        """Start PostgreSQL, migrate, start Airflow's four processes, and wait until each is healthy."""
+        begun = time.monotonic()
+        self.postgres.initialise()
+        self.supervisor.start(self.postgres.spec(self.logs / "postgres.log"))
+        self.say(f"PostgreSQL after {time.monotonic() - begun:.1f} s")
+        airflow.prepare_home(self.airflow.home, self.secrets["password"])
+        self.airflow.migrate(self.logs / "migrate.log")
+        self.say(f"Airflow's database ready after {time.monotonic() - begun:.1f} s")
+        children = [self.supervisor.launch(spec) for spec in self.airflow.specs(self.logs)]
+        for child in children:
+            self.supervisor.wait_ready(child)
+        self.say(f"Airflow at {self.airflow.url} after {time.monotonic() - begun:.1f} s")
+
+    def check(self) -> None:
+        """Raise when a part of the house has ended by itself."""
+        self.supervisor.check()
+
+    def stop(self) -> None:
+        """End everything that was started, in order, and leave the directory to the next."""
+        if self._watch_until is not None:
+            self._watch_until.set()
+        try:
+            self.supervisor.stop_all()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self.supervisor.kill_all()
+
+    def _watch(self) -> None:
+        """Deploy again whenever ministack came up anew: it saves Lambda, IAM, SNS and SQS only on a graceful stop."""
+        stop = threading.Event()
+        self._watch_until = stop
+
+        def look() -> None:
+            while not stop.wait(2.0):
+                starts = self.aws.starts()
+                if starts > self._aws_starts and self.aws.is_ready():
+                    self.say("the local AWS came up anew: deploying again")
+                    try:
+                        self.deploy()
+                    except HouseError as error:
+                        self.say(str(error))
+
+        threading.Thread(target=look, name="aws-watch", daemon=True).start()
+
+
+def require_venv(name: str) -> Path:
+    """Return an environment's folder.
+
+    Raises:
+        HouseError: it is not installed.
+    """
+    venv = environment.REPO / name
+    if not (venv / "bin" / "python").exists():
+        raise HouseError(f"The environment {name} is not installed.", "python3 local/install.py airflow aws")
+    return venv
+
+
+def home() -> Path:
+    """Return the directory that BATCH_HOME names, or the usual one."""
+    return Path(os.environ.get("BATCH_HOME") or DEFAULT_HOME)
+
+
+@contextmanager
+def opened(house: House) -> Iterator[House]:
+    """Take and start a house; end it whatever happens."""
+    with house:
+        house.start()
+        yield house
+
+
+def _port(variable: str, default: int) -> int:
+    value = os.environ.get(variable) or str(default)
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise HouseError(f"{variable}={value} is no port number.", f"Give one from 1 to 65535: {variable}={default}")
+    return int(value)
