@@ -84,6 +84,10 @@ class Data(Section):
     categorical: list[ColumnName] = Field(
         default_factory=list, description="Columns that look like numbers and are names, such as an area code."
     )
+    ignore: list[ColumnName] = Field(
+        default_factory=list,
+        description="Columns that arrive and are neither monitored nor features, such as free text.",
+    )
     sensitive: list[ColumnName] = Field(
         default_factory=list, description="Columns whose values must not appear in alerts, pages and reports."
     )
@@ -108,8 +112,8 @@ class Data(Section):
         if self.record_id == self.label.name:
             raise ValueError(f"record_id and label.name are both {self.record_id!r}; they must differ")
         for name in (self.record_id, self.label.name):
-            if name in self.categorical:
-                raise ValueError(f"categorical names {name!r}, which is no feature")
+            if name in (*self.categorical, *self.ignore):
+                raise ValueError(f"{name!r} is record_id or label and cannot also stand in categorical or ignore")
         return self
 
 
