@@ -129,13 +129,13 @@ class Delegate:
         return self._process
 
     def _environment(self, temporary: Path) -> dict[str, str]:
-        public = self._endpoint_url.rsplit(":", 1)
         return {
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
             "BIND_HOST": "127.0.0.1",
             # Not the port it listens on: the port that it writes into URLs (queue URLs, a function's endpoint).
-            "GATEWAY_PORT": public[1],
-            "MINISTACK_HOST": public[0].split("//")[1],
+            "GATEWAY_PORT": self._endpoint_url.rsplit(":", 1)[1],
+            # S3 buckets as host names: <bucket>.localhost, which resolves to this machine (bare addresses use paths).
+            "MINISTACK_HOST": "localhost",
             "AWS_ENDPOINT_URL": self._endpoint_url,
             "MINISTACK_ACCOUNT_ID": self._account,
             "MINISTACK_REGION": self._region,

@@ -40,7 +40,10 @@ def check_request(operation: OperationModel, request: Any) -> dict[str, Any]:
     if operation.input_shape is None:
         return {}
     problems: list[str] = []
-    clean = _check(operation.input_shape, request, "", problems)
+    try:
+        clean = _check(operation.input_shape, request, "", problems)
+    except RecursionError as error:
+        raise ValidationError("The request is nested too deeply.") from error
     if problems:
         count = len(problems)
         noun = "error" if count == 1 else "errors"
