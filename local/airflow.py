@@ -1,7 +1,6 @@
 """Airflow on the laptop: its configuration, and its four processes over PostgreSQL and the LocalExecutor."""
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import httpx
 
 from local import environment, secretfile
-from local.errors import HouseError
 from local.ports import LOOPBACK
 from local.postgres import Postgres
 from local.processes import Spec
@@ -34,25 +32,17 @@ class Airflow:
         """Address of the UI and of the REST API."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def migrate(self, log: Path) -> None:
-        """Bring the metadata database to this Airflow's version.
-
-        Raises:
-            HouseError: the migration failed; with its last lines.
-        """
-        with log.open("ab") as file:
-            done = subprocess.run(
-                [str(self.venv / "bin" / "airflow"), "db", "migrate"],
-                env=dict(self.variables),
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode != 0:
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise HouseError(f"Airflow could not prepare its database:\n{last}", f"Read {log}.")
+    def migration(self, log: Path) -> Spec:
+        """Return the task that brings the metadata database to this Airflow's version."""
+        return Spec(
+            name="airflow db migrate",
+            command=[str(self.venv / "bin" / "airflow"), "db", "migrate"],
+            environment=self.variables,
+            log=log,
+            cwd=self.home,
+            deadline=300.0,
+            stage=STAGE,
+        )
 
     def specs(self, logs: Path) -> list[Spec]:
         """Return the four processes. Nothing but the api-server listens: logs are read from disk."""
@@ -97,12 +87,12 @@ class Airflow:
 
 
 def configuration(
-    home: Path, port: int, postgres: Postgres, endpoint: str, bucket: str, secrets: Mapping[str, str], *, schedule: bool
+    *, home: Path, port: int, postgres: Postgres, endpoint: str, bucket: str, secrets: Mapping[str, str], schedule: bool
 ) -> dict[str, str]:
     """Return Airflow's settings as environment variables.
 
-    Everything that MWAA would set by configuration options is set the same way here. `schedule` off means that only what is asked
-    for runs: no scheduled run joins a demo or a test.
+    Everything that MWAA would set by configuration options is set the same way here. `schedule` off means that only
+    what is asked for runs: no scheduled run joins a demo or a test.
     """
     url = f"http://{LOOPBACK}:{port}"
     topic = names.topic_arn(ENVIRONMENT, environment.REGION, environment.ACCOUNT)
@@ -136,6 +126,9 @@ def configuration(
         "AIRFLOW__SAGEMAKER_BATCH__REGION": environment.REGION,
         "AIRFLOW__SAGEMAKER_BATCH__AWS_CONN_ID": "aws_default",
         "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(environment.REPO / "dags" / "use_cases"),
+        # A pipeline takes seconds here, not the minutes that the defaults are made for.
+        "AIRFLOW__SAGEMAKER_BATCH__POLL_SECONDS": "1",
+        "AIRFLOW__SAGEMAKER_BATCH__FIRST_POLL_SECONDS": "2",
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"region_name": environment.REGION}}),
         f"AIRFLOW_CONN_{ALERT_CONNECTION}": json.dumps(
             {"conn_type": "aws", "extra": {"topic_arn": topic, "region_name": environment.REGION}}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -47,19 +48,19 @@ class LocalAws:
     def is_ready(self) -> bool:
         """Tell whether both halves answer."""
         health = self.health()
-        return health.get("sagemaker") in READY and health.get("aws") in READY
+        return health.get("sagemaker") == "ready" and health.get("aws") == "ready"
 
     def starts(self) -> int:
-        """How often ministack was started: when it grows, what it had not saved is gone and the deployment is due again."""
+        """Return how often ministack was started.
+
+        When it grows, what it had not saved is gone and the deployment is due again.
+        """
         return int(self.health().get("aws_starts") or 0)
 
-    def health(self) -> dict[str, object]:
+    def health(self) -> dict[str, Any]:
         """Return the health document; empty while nothing answers."""
         try:
             answer = httpx.get(f"{self.url}/_local/health", timeout=5.0, trust_env=False)
         except httpx.TransportError:
             return {}
         return dict(answer.json()) if answer.headers.get("content-type", "").startswith("application/json") else {}
-
-
-READY = ("ok", "ready", "healthy", True)

@@ -2,17 +2,16 @@
 
 import fcntl
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from local import airflow, environment, processes, secretfile
 from local.airflow import Airflow
@@ -20,7 +19,7 @@ from local.aws import LocalAws
 from local.errors import HouseError
 from local.ports import free_port, require_free
 from local.postgres import Postgres
-from local.processes import Supervisor
+from local.processes import Spec, Supervisor
 
 BUCKET = "sagemaker-batch-local"
 DEFAULT_HOME = environment.REPO / ".local" / "house"
@@ -114,14 +113,20 @@ class House:
         variables = {
             **environment.base(),
             **airflow.configuration(
-                home, self.ports.airflow, self.postgres, self.aws.url, BUCKET, self.secrets, schedule=self.schedule
+                home=home,
+                port=self.ports.airflow,
+                postgres=self.postgres,
+                endpoint=self.aws.url,
+                bucket=BUCKET,
+                secrets=self.secrets,
+                schedule=self.schedule,
             ),
             **self.overrides,
         }
         variables["PATH"] = f"{venv / 'bin'}{os.pathsep}{variables.get('PATH', os.defpath)}"
         return Airflow(home, venv, self.ports.airflow, variables)
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> Self:
         """Take the house; what an earlier one left behind in it is ended first."""
         self.take()
         return self
@@ -160,10 +165,14 @@ class House:
             HouseError: a part did not start; with its last log lines.
         """
         with ThreadPoolExecutor(max_workers=2) as pool:
-            cloud = pool.submit(self.start_aws)
-            metadata = pool.submit(self.start_airflow)
-            for part in (cloud, metadata):
-                part.result()
+            parts = [pool.submit(self.start_aws), pool.submit(self.start_airflow)]
+            try:
+                for part in as_completed(parts):
+                    part.result()
+            except BaseException:
+                # Also the other part, wherever it waits: leaving the pool joins it.
+                self.supervisor.stopping.set()
+                raise
         self._watch()
 
     def start_aws(self) -> None:
@@ -179,21 +188,22 @@ class House:
             HouseError: the deployment failed; with what it printed.
         """
         begun = time.monotonic()
-        log = self.logs / "deploy.log"
-        with log.open("ab") as file:
-            offset = file.tell()
-            done = subprocess.run(
-                [sys.executable, "-m", "include.infrastructure", action, "--environment", airflow.ENVIRONMENT],
-                env={**environment.base(), **environment.aws(self.aws.url), "PYTHONPATH": environment.python_path()},
-                cwd=environment.REPO,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode != 0:
-            printed = log.read_bytes()[offset:].decode(errors="replace")
-            raise HouseError(f"The deployment failed:\n{printed[-3000:]}", f"Read {log}.")
+        spec = Spec(
+            name="deployment",
+            command=[sys.executable, "-m", "include.infrastructure", action, "--environment", airflow.ENVIRONMENT],
+            environment={
+                **environment.base(),
+                **environment.aws(self.aws.url),
+                "PYTHONPATH": environment.python_path(),
+            },
+            log=self.logs / "deploy.log",
+            cwd=environment.REPO,
+            deadline=180.0,
+            stage=airflow.STAGE,
+        )
+        code, printed = self.supervisor.run(spec)
+        if code != 0:
+            raise HouseError(f"The deployment failed with exit code {code}:\n{printed}", f"Read {spec.log}.")
         self._aws_starts = self.aws.starts()
         self.say(f"deployed in {time.monotonic() - begun:.1f} s")
 
@@ -204,7 +214,9 @@ class House:
         self.supervisor.start(self.postgres.spec(self.logs / "postgres.log"))
         self.say(f"PostgreSQL after {time.monotonic() - begun:.1f} s")
         airflow.prepare_home(self.airflow.home, self.secrets["password"])
-        self.airflow.migrate(self.logs / "migrate.log")
+        code, printed = self.supervisor.run(self.airflow.migration(self.logs / "migrate.log"))
+        if code != 0:
+            raise HouseError(f"Airflow could not prepare its database:\n{printed}", f"Read {self.logs}/migrate.log.")
         self.say(f"Airflow's database ready after {time.monotonic() - begun:.1f} s")
         children = [self.supervisor.launch(spec) for spec in self.airflow.specs(self.logs)]
         for child in children:
@@ -225,10 +237,6 @@ class House:
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
-
-    def kill(self) -> None:
-        """End everything at once."""
-        self.supervisor.kill_all()
 
     def _watch(self) -> None:
         """Deploy again whenever ministack came up anew: it saves Lambda, IAM, SNS and SQS only on a graceful stop."""

@@ -16,7 +16,8 @@ def require_free(port: int, what: str, variable: str) -> None:
     if is_taken(port):
         raise HouseError(
             f"Port {port}, which {what} needs, is taken on {LOOPBACK} by another process.",
-            f"Choose another: {variable}={free_port()} make ..., or end what listens there (`make down` if it is this house).",
+            f"Choose another port: make <verb> {variable}={free_port()}, or end what listens there "
+            "(`make down`, if it is what `make up` started).",
         )
 
 

@@ -69,7 +69,7 @@ class Postgres:
         )
         if made.returncode != 0:
             raise HouseError(
-                f"PostgreSQL could not make its data directory {self.data}:\n{made.stdout[-2000:]}{made.stderr[-2000:]}",
+                f"PostgreSQL could not make its data directory {self.data}:\n{(made.stdout + made.stderr)[-3000:]}",
                 "Remove that directory, or move the house with BATCH_HOME.",
             )
 

@@ -1,7 +1,7 @@
 """Supervised child processes: each in a session of its own, ready by a condition, ended whatever happens.
 
-A ledger in the house's directory names what was started (pid and start time), so that `make down`, or the next start, can end
-what a killed supervisor left behind.
+A ledger in the house's directory names what was started (pid and start time), so that `make down`, or the next start,
+can end what a killed supervisor left behind.
 """
 
 import json
@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from local import proctable
@@ -26,8 +26,9 @@ TAIL_LINES = 15
 class Spec:
     """What to start, when it counts as ready, and how it is ended.
 
-    `ready` is asked until it says True or `deadline` seconds have passed. `stage` orders the end: higher stages end first,
-    one stage ends together. `stop` goes to the process itself; what remains of its family after `stop_seconds` is killed.
+    `ready` is asked until it says True or `deadline` seconds have passed. `stage` orders the end: higher stages end
+    first, one stage ends together. `stop` goes to the process itself; what remains of its family after `stop_seconds`
+    is killed. A `task` is expected to end by itself.
     """
 
     name: str
@@ -35,7 +36,8 @@ class Spec:
     environment: Mapping[str, str]
     log: Path
     cwd: Path
-    ready: Callable[[], bool]
+    ready: Callable[[], bool] = lambda: True
+    task: bool = False
     deadline: float = 60.0
     stage: int = 0
     stop: signal.Signals = signal.SIGTERM
@@ -67,6 +69,8 @@ class Supervisor:
         self.state = state
         self.marker = str(state)
         self.children: list[Child] = []
+        self.stopping = threading.Event()
+        self.hurry = threading.Event()
         self._writing = threading.Lock()
 
     @property
@@ -78,8 +82,9 @@ class Supervisor:
         """Start without waiting.
 
         Raises:
-            HouseError: the command cannot be started.
+            HouseError: the command cannot be started, or the house is being stopped.
         """
+        self._refuse_when_stopping()
         spec.log.parent.mkdir(parents=True, exist_ok=True)
         with spec.log.open("ab") as log:
             offset = log.tell()
@@ -115,6 +120,7 @@ class Supervisor:
             HouseError: it ended, or its deadline passed; with its last log lines.
         """
         while True:
+            self._refuse_when_stopping()
             self.check()
             if child.spec.ready():
                 return time.monotonic() - child.started_at
@@ -131,15 +137,34 @@ class Supervisor:
         self.wait_ready(child)
         return child
 
+    def run(self, spec: Spec) -> tuple[int, str]:
+        """Run a task to its end; return its exit code and the last lines of its log.
+
+        Raises:
+            HouseError: it took longer than its deadline, or the house is being stopped.
+        """
+        child = self.launch(replace(spec, task=True))
+        while child.process.poll() is None:
+            self._refuse_when_stopping()
+            if time.monotonic() - child.started_at > spec.deadline:
+                raise HouseError(
+                    f"{spec.name} did not end within {spec.deadline:.0f} s.\n{tail(child)}", f"Read {spec.log}."
+                )
+            time.sleep(POLL_SECONDS)
+        with self._writing:
+            self.children.remove(child)
+            self._write_ledger()
+        return child.process.returncode, tail(child, lines=40)
+
     def check(self) -> None:
         """Raise when a child has ended that nobody told to end.
 
         Raises:
             HouseError: names the child, its exit code and its last log lines.
         """
-        for child in self.children:
+        for child in list(self.children):
             code = child.process.poll()
-            if code is not None:
+            if code is not None and not child.spec.task:
                 raise HouseError(
                     f"{child.spec.name} ended unexpectedly ({_ending(code)}).\n{tail(child)}",
                     f"Read {child.spec.log}.",
@@ -147,18 +172,11 @@ class Supervisor:
 
     def stop_all(self) -> None:
         """End every child, stage by stage, and every process that carries the house's marker."""
+        self.stopping.set()
         for stage in sorted({child.spec.stage for child in self.children}, reverse=True):
             self._stop_stage([child for child in self.children if child.spec.stage == stage])
         self.children.clear()
         _kill(_targets(set(), self.marker))
-        self.ledger.unlink(missing_ok=True)
-
-    def kill_all(self) -> None:
-        """End everything at once, for a second Ctrl-C."""
-        _kill(_targets({child.pid for child in self.children}, self.marker))
-        for child in self.children:
-            child.process.wait()
-        self.children.clear()
         self.ledger.unlink(missing_ok=True)
 
     def _stop_stage(self, children: list[Child]) -> None:
@@ -167,11 +185,19 @@ class Supervisor:
             if child.process.poll() is None:
                 proctable.send(child.pid, child.spec.stop)
         until = time.monotonic() + max(child.spec.stop_seconds for child in children)
-        while time.monotonic() < until and any(child.process.poll() is None for child in children):
+        while (
+            time.monotonic() < until
+            and not self.hurry.is_set()
+            and any(child.process.poll() is None for child in children)
+        ):
             time.sleep(POLL_SECONDS)
         _kill({**family, **_targets({child.pid for child in children}, None)})
         for child in children:
             child.process.wait()
+
+    def _refuse_when_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise HouseError("The house is being stopped.", "Start it again when it is down.")
 
     def _write_ledger(self) -> None:
         rows = [{"name": child.spec.name, "pid": child.pid, "started": child.started} for child in self.children]

@@ -1,0 +1,50 @@
+# `make` alone lists the verbs. Everything installs what it needs and binds to 127.0.0.1 only.
+PYTHON ?= python3
+AWS_PYTHON := .venv-aws/bin/python
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
+# An endpoint or a key of the person's own never reaches what runs here.
+unexport AWS_PROFILE AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down logs test test-all lint deploy pipelines
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## install the environments that running needs (every other verb does it too)
+	@$(PYTHON) local/install.py airflow aws
+
+demo: install ## the whole job on this machine: train, approve, four days of backfill, one by hand (SEED= DATA= DAYS= AWS_PORT= AIRFLOW_PORT=)
+	@$(AWS_PYTHON) -m local.demo $(ARGS)
+
+up: install ## start Airflow and the local AWS with ten days of input and keep them running (BATCH_HOME= AWS_PORT= AIRFLOW_PORT= INBOX_PORT= SCHEDULE=on)
+	@$(AWS_PYTHON) -m local.up $(ARGS)
+
+down: install ## stop what `make up` started; its state stays in .local/
+	@$(AWS_PYTHON) -m local.down
+
+logs: install ## follow the logs of what `make up` started
+	@$(AWS_PYTHON) -m local.logs
+
+test: ## every test within 15 minutes, warnings as errors (ARGS='-k word' goes to pytest)
+	@$(PYTHON) local/install.py airflow aws authoring
+	@$(AWS_PYTHON) -m local.testing $(ARGS)
+
+test-all: ## make test, and the tests that take longer (tests/perf)
+	@$(PYTHON) local/install.py airflow aws authoring
+	@$(AWS_PYTHON) -m local.testing --all $(ARGS)
+
+lint: install ## ruff, mypy and the import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+ACTION ?= plan
+ENV ?= local
+deploy: install ## the AWS side: ACTION=plan|apply|status ENV=<environment>; for ENV=local `make up` must be running
+	@$(AWS_PYTHON) -m local.deploy $(ACTION) --environment $(ENV)
+
+pipelines: ## compile the pipelines of ENV=<environment> to JSON, with the SageMaker SDK
+	@$(PYTHON) local/install.py authoring
+	.venv-authoring/bin/python -m include.pipelines compile --environment $(ENV)
