@@ -1,0 +1,190 @@
+"""The analyzer as SageMaker's container: configuration, run, exit message, exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import checks, constraints, documents, drift_report, model_quality, statistics
+from .dataset import DatasetFormat, profile_dataset, read_records
+from .errors import AnalyzerError
+
+DEFAULT_OPT_ML = "/opt/ml"
+MESSAGE_LIMIT = 1024
+FAILED = 255
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as its environment describes it."""
+
+    source: Path
+    dataset_format: DatasetFormat
+    output: Path
+    baseline_statistics: Path | None
+    baseline_constraints: Path | None
+    environment: Mapping[str, str]
+
+    @property
+    def monitoring(self) -> bool:
+        """Whether there is a baseline to compare with; otherwise the run makes one."""
+        return bool(self.baseline_statistics or self.baseline_constraints)
+
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """Columns whose values must not show in the drift report."""
+        text = self.environment.get("sensitive_features", "").strip()
+        if not text:
+            return frozenset()
+        try:
+            names = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",")]
+        except ValueError as error:
+            raise AnalyzerError("sensitive_features is neither a JSON list nor names with commas.") from error
+        return frozenset(str(name) for name in names if name)
+
+
+def load_job(opt_ml: Path) -> Job:
+    """Return the job that `<opt_ml>/config/processingjobconfig.json` describes.
+
+    Raises:
+        AnalyzerError: the file or a part of its environment is missing or wrong.
+    """
+    path = opt_ml / "config" / "processingjobconfig.json"
+    document = documents.read(path, "the processing job's configuration")
+    environment = document.get("Environment") if isinstance(document, dict) else None
+    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
+        raise AnalyzerError("the configuration needs `Environment`, an object of texts.", file=str(path))
+
+    def needed(key: str, example: str) -> str:
+        value = environment.get(key)
+        if not value:
+            raise AnalyzerError(f"the environment lacks {key}.", file=str(path), hint=f"Set it, for example {example}.")
+        return value
+
+    def optional(key: str) -> Path | None:
+        return Path(environment[key]) if environment.get(key) else None
+
+    return Job(
+        Path(needed("dataset_source", "/opt/ml/processing/input/baseline_dataset_input")),
+        DatasetFormat.parse(needed("dataset_format", '{"csv": {"header": true}}')),
+        Path(needed("output_path", "/opt/ml/processing/output")),
+        optional("baseline_statistics"),
+        optional("baseline_constraints"),
+        environment,
+    )
+
+
+def data_quality(job: Job) -> tuple[dict[str, Any], int]:
+    """Return the result documents of a data quality run and its number of violations."""
+    method = job.environment.get("categorical_drift_method")
+    if method and method not in constraints.CATEGORICAL_METHODS:
+        raise AnalyzerError(
+            f"categorical_drift_method {method!r} is not one of {', '.join(constraints.CATEGORICAL_METHODS)}."
+        )
+    limits = baseline = None
+    if job.baseline_constraints:
+        content = documents.read(job.baseline_constraints, "the baseline's constraints.json")
+        limits = constraints.parse(content, str(job.baseline_constraints), method)
+    if job.baseline_statistics:
+        content = documents.read(job.baseline_statistics, "the baseline's statistics.json")
+        baseline = statistics.parse(content, str(job.baseline_statistics))
+    watched = {name: limit.domains or [] for name, limit in limits.features.items()} if limits else None
+    profile = profile_dataset(job.source, job.dataset_format, watched)
+    results = {
+        "statistics.json": statistics.document(profile),
+        "constraints.json": constraints.suggest(profile, method),
+    }
+    if not job.monitoring:
+        return results, 0
+    found = checks.violations(profile, limits, baseline) if limits else []
+    results["constraint_violations.json"] = {"violations": [violation.document() for violation in found]}
+    if baseline:
+        results["drift_report.json"] = drift_report.document(profile, baseline, job.sensitive)
+    return results, len(found)
+
+
+def quality_attributes(environment: Mapping[str, str], dataset_format: DatasetFormat) -> model_quality.Attributes:
+    """Return which columns hold what, from the environment; without a header a position `0` means `_c0`."""
+
+    def column(key: str) -> str | None:
+        name = environment.get(key) or None
+        return f"_c{name}" if name and name.isdigit() and not dataset_format.header else name
+
+    truth = column("ground_truth_attribute")
+    if truth is None:
+        raise AnalyzerError("model quality needs ground_truth_attribute.", hint="Name the column of the true labels.")
+    text = environment.get("probability_threshold_attribute") or "0.5"
+    try:
+        threshold = float(text)
+    except ValueError as error:
+        raise AnalyzerError(f"probability_threshold_attribute {text!r} is no number.") from error
+    return model_quality.Attributes(
+        environment.get("problem_type", ""),
+        truth,
+        column("inference_attribute"),
+        column("probability_attribute"),
+        threshold,
+    )
+
+
+def quality(job: Job) -> tuple[dict[str, Any], int]:
+    """Return the result documents of a model quality run and its number of violations."""
+    attributes = quality_attributes(job.environment, job.dataset_format)
+    records = read_records(job.source, job.dataset_format, attributes.columns)
+    today = model_quality.statistics_document(records, attributes, str(job.source))
+    results = {"statistics.json": today, "constraints.json": model_quality.suggest(today, attributes.problem_type)}
+    if not job.monitoring:
+        return results, 0
+    found: list[dict[str, str]] = []
+    if job.baseline_constraints:
+        limits = documents.read(job.baseline_constraints, "the baseline's constraints.json")
+        found = model_quality.violations(today, limits, attributes.problem_type, str(job.baseline_constraints))
+    results["constraint_violations.json"] = {"violations": found}
+    return results, len(found)
+
+
+def run(opt_ml: Path) -> str:
+    """Run the job below `opt_ml` and return its exit message.
+
+    Raises:
+        AnalyzerError: whatever keeps the job from its results.
+    """
+    job = load_job(opt_ml)
+    model = job.environment.get("analysis_type", "DATA_QUALITY") == "MODEL_QUALITY"
+    results, found = quality(job) if model else data_quality(job)
+    documents.write_together(job.output, results)
+    if found:
+        return f"CompletedWithViolations: Job completed successfully with {found} violations."
+    return "Completed: Job completed successfully with no violations."
+
+
+def main(opt_ml: Path | None = None) -> int:
+    """Run as the container's entry point and return the exit code: 0, or 255 with the reason as the message."""
+    root = opt_ml or Path(os.environ.get("SM_OPT_ML") or DEFAULT_OPT_ML)
+    code = 0
+    try:
+        message = run(root)
+    except AnalyzerError as error:
+        message, code = str(error), FAILED
+    except Exception as error:  # noqa: BLE001 - the contract: any failure becomes a message and exit code 255
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        message = (
+            f"{type(error).__name__} in the analyzer ({Path(where.filename).name}:{where.lineno}). "
+            "This is a defect: report it with the analyzer's version and the dataset's format."
+        )
+        code = FAILED
+    print(message, file=sys.stderr if code else sys.stdout, flush=True)
+    path = root / "output" / "message"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(message[:MESSAGE_LIMIT], encoding="utf-8")
+    except OSError as error:
+        print(f"{path}: the exit message cannot be written ({error.strerror}).", file=sys.stderr)
+        return FAILED
+    return code

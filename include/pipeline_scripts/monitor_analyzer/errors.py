@@ -1,0 +1,18 @@
+"""The one error a person may see: what happened, where, why, and what to do next."""
+
+from __future__ import annotations
+
+
+class AnalyzerError(Exception):
+    """Input, configuration or a hook that cannot be analysed.
+
+    The text reads `file:line:column: what happened. What to do next.`; line and column count from 1 and are
+    left out where they have no meaning.
+    """
+
+    def __init__(
+        self, what: str, *, file: str | None = None, line: int | None = None, column: int | None = None, hint: str = ""
+    ) -> None:
+        self.what, self.file, self.line, self.column, self.hint = what, file, line, column, hint
+        where = ":".join(str(part) for part in (file, line, column) if part is not None)
+        super().__init__(f"{where}: {what}" + (f" {hint}" if hint else "") if where else f"{what} {hint}".rstrip())
