@@ -125,9 +125,9 @@ class Api:
         prepared = handler.prepare(self, checked) if handler.prepare else None
         if not handler.writes:
             with self.store.read() as tx:
-                return self._answer(handler, Call(operation, checked, self, tx, self.clock(), prepared))
+                return self._answer(handler, Call(operation, checked, self, tx, round(self.clock(), 3), prepared))
         with self.store.transaction() as tx:
-            call = Call(operation, checked, self, tx, self.clock(), prepared)
+            call = Call(operation, checked, self, tx, round(self.clock(), 3), prepared)
             answer = self._once(handler, call)
         call.run_after_commit()
         return answer

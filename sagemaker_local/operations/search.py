@@ -46,6 +46,8 @@ def search(call: Call) -> Document:
         raise NotImplementedHereError("Search with VisibilityConditions")
     shape = model.service().shape_for(resource)
     expression = call.request.get("SearchExpression")
+    if expression is not None:
+        _satisfies({}, expression, shape)  # a wrong expression is told even when there is nothing to search
     records = [_record(call, resource, document) for document in call.tx.list(_RESOURCES[resource][0])]
     found = [record for record in records if expression is None or _satisfies(record, expression, shape)]
     keyed = _sorted(call, found, shape, resource)
