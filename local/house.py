@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import sys
 import threading
 import time
@@ -135,6 +136,26 @@ class House:
         """End everything."""
         self.stop()
 
+    def empty(self) -> None:
+        """Remove what an earlier house left in the directory, after ending what still runs of it.
+
+        Raises:
+            HouseError: the directory holds something that no house made.
+        """
+        if not self.state.exists() or not any(self.state.iterdir()):
+            return
+        if not (self.state / "lock").exists():
+            raise HouseError(
+                f"{self.state} holds files and was never a house; it is not emptied.", "Name an empty or a new folder."
+            )
+        with self._locked():
+            processes.end_leftovers(self.state)
+            for item in self.state.iterdir():
+                if item.is_dir():
+                    shutil.rmtree(item)
+                elif item.name != "lock":
+                    item.unlink()
+
     def take(self) -> None:
         """Lock the directory, end leftovers of a killed supervisor, and check the ports.
 
@@ -143,16 +164,7 @@ class House:
         """
         self.state.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
-        lock = (self.state / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise HouseError(
-                f"The house {self.state} is in use already.",
-                "`make down` ends it; BATCH_HOME=<another folder> makes another one.",
-            ) from error
-        self._lock = lock
+        self._lock = self._acquire()
         if left := processes.end_leftovers(self.state):
             self.say(f"ended what an earlier run left behind: {', '.join(left)}")
         require_free(self.ports.aws, "the local AWS", "AWS_PORT")
@@ -237,6 +249,26 @@ class House:
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = self._acquire()
+        try:
+            yield
+        finally:
+            lock.close()
+
+    def _acquire(self) -> IO[str]:
+        lock = (self.state / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise HouseError(
+                f"The house {self.state} is in use already.",
+                "`make down` ends it; BATCH_HOME=<another folder> makes another one.",
+            ) from error
+        return lock
 
     def _watch(self) -> None:
         """Deploy again whenever ministack came up anew: it saves Lambda, IAM, SNS and SQS only on a graceful stop."""
