@@ -89,7 +89,10 @@ def _read_definition(api: Any, location: Document) -> str:
     )
     try:
         return s3.get_object(Bucket=location["Bucket"], Key=location["ObjectKey"], **extra)["Body"].read().decode()
-    except (ClientError, BotoCoreError, UnicodeDecodeError) as error:
+    except ClientError as error:
+        reason = error.response["Error"].get("Message", error.response["Error"]["Code"])
+        raise ValidationError(f"Unable to read the pipeline definition from {where}: {reason}") from error
+    except (BotoCoreError, UnicodeDecodeError) as error:
         raise ValidationError(f"Unable to read the pipeline definition from {where}: {error}") from error
     finally:
         s3.close()
