@@ -1,0 +1,127 @@
+"""Judging a day: the edge that reads the execution's reports, lets `verdict` decide, and writes the record."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sagemaker_batch import records
+from sagemaker_batch.errors import InputNotReady, MonitorError
+from sagemaker_batch.inputs import check_unchanged, data_objects, list_input
+from sagemaker_batch.names import batch_prefix, execution_id, s3_uri, split_s3_uri, verdict_key
+from sagemaker_batch.use_case import UseCase
+from sagemaker_batch.verdict import Evidence, Verdict, decide
+from sagemaker_batch.violations import parse, top_features
+
+VERSION = 1
+REPORTS = {
+    "statistics": "monitoring/statistics.json",
+    "constraints": "monitoring/constraints.json",
+    "violations": "monitoring/constraint_violations.json",
+    "batch": "prepared/report/batch.json",
+}
+
+
+def judge(  # noqa: PLR0917 - a boundary with many parts
+    s3: Any, sagemaker: Any, bucket: str, use_case: UseCase, day: Any, outcome: dict[str, Any], facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the verdict record of the day, and write it to `verdicts/dt=<day>/<execution id>.json`.
+
+    `outcome` is the sensor's; `facts` has `input` (prefix, objects), `model` and `run`. The record of a day that cannot
+    be judged has the verdict `failed`: the caller raises.
+    """
+    execution = execution_id(outcome["arn"])
+    prefix = f"{batch_prefix(use_case.name, day)}/{execution}/"
+    reports = {name: records.read(s3, bucket, prefix + path) for name, path in REPORTS.items()}
+    batch = reports["batch"].content if reports["batch"] else {}
+    statistics = reports["statistics"].content if reports["statistics"] else {}
+    monitoring = _step(outcome, "-monitoring")
+    found = None
+    try:
+        if reports["violations"] is not None:
+            found = parse(reports["violations"].content, s3_uri(bucket, prefix + REPORTS["violations"]))
+        input_now = data_objects(list_input(s3, facts["input"]["prefix"]), use_case.data.ready)
+        check_unchanged(facts["input"]["objects"], input_now, facts["input"]["prefix"])
+        _check_sizes(batch, facts["input"])
+        verdict = decide(
+            Evidence(
+                execution_status=outcome["status"],
+                execution_reason=outcome["failure_reason"],
+                monitoring_status=monitoring.get("status", ""),
+                exit_message=_exit_message(sagemaker, monitoring),
+                violations=found,
+                monitored=len(statistics.get("features", [])),
+                scorable=batch.get("scorable"),
+                prepare_reasons=list(batch.get("reasons", [])),
+                transform_status=_step(outcome, "-transform").get("status", ""),
+                failed_steps=outcome["failed_steps"],
+            ),
+            use_case.severity.critical_share,
+        )
+    except (MonitorError, InputNotReady) as error:
+        verdict = Verdict("failed", "error", "fail", [str(error)])
+    tops = top_features(found or [], _baseline(s3, facts["model"]), statistics, use_case.data.sensitive)
+    key = verdict_key(use_case.name, day, execution)
+    record = {
+        "version": VERSION,
+        "use_case": use_case.name,
+        "batch_day": day.isoformat(),
+        "uri": s3_uri(bucket, key),
+        **verdict.as_dict(),
+        "reasons": _discreet(verdict.reasons, found or [], use_case.data.sensitive),
+        "top_features": [item.__dict__ for item in tops],
+        "violations": [item.as_dict() for item in found or []],
+        "violated_features": sorted({item.feature for item in found or []}),
+        "monitored_features": len(statistics.get("features", [])),
+        "rows_in": batch.get("rows_in"),
+        "rows_scorable": batch.get("rows_scorable"),
+        "unknown_categories": batch.get("unknown_categories", {}),
+        "reports": {name: s3_uri(bucket, prefix + path) for name, path in REPORTS.items() if reports[name] is not None},
+        "inputs": facts["input"]["objects"],
+        "model": facts["model"],
+        "execution": {"arn": outcome["arn"], "status": outcome["status"], "created": outcome["created"]},
+        "run": facts["run"],
+        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    records.write(s3, bucket, key, record)
+    return record
+
+
+def _step(outcome: dict[str, Any], ending: str) -> dict[str, Any]:
+    return next((step for step in outcome["steps"] if step["name"].endswith(ending)), {})
+
+
+def _exit_message(sagemaker: Any, monitoring: dict[str, Any]) -> str:
+    """Return what the monitoring job wrote to /opt/ml/output/message; empty when it never ran."""
+    if not monitoring.get("arn"):
+        return ""
+    name = monitoring["arn"].rsplit("/", 1)[-1]
+    return sagemaker.describe_processing_job(ProcessingJobName=name).get("ExitMessage", "")
+
+
+def _check_sizes(batch: dict[str, Any], given: dict[str, Any]) -> None:
+    """Compare what PrepareBatch read with what the run pinned.
+
+    Raises:
+        InputNotReady: it read files of other sizes than those pinned.
+    """
+    pinned = {item["key"].rsplit("/", 1)[-1]: item["size"] for item in given["objects"]}
+    for item in batch.get("inputs", []):
+        name = item["name"].rsplit("/", 1)[-1]
+        if name in pinned and pinned[name] != item["size"]:
+            raise InputNotReady(
+                f"{given['prefix']}{name} had {pinned[name]} bytes when the run began and {item['size']} when the "
+                "pipeline read it: it was replaced in between. Run the day again when its sender has finished."
+            )
+
+
+def _baseline(s3: Any, model: dict[str, Any]) -> Any:
+    bucket, key = split_s3_uri(model["statistics_uri"])
+    stored = records.read(s3, bucket, key)
+    return stored.content if stored else None
+
+
+def _discreet(reasons: list[str], violations: list[Any], sensitive: list[str]) -> list[str]:
+    """Keep what a description quotes of a sensitive column out of the reasons."""
+    for item in violations:
+        if item.feature in sensitive:
+            reasons = [reason.replace(item.description, "withheld: sensitive") for reason in reasons]
+    return reasons

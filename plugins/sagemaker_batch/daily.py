@@ -1,0 +1,246 @@
+"""The tasks of the daily DAG, as callables: each reads what came before from XCom and calls one room.
+
+The DAG file draws the edges; nothing here imports boto3 or the amazon provider until a task runs.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from typing import Any
+
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException
+
+from sagemaker_batch import names
+from sagemaker_batch.errors import BatchError, MonitorError, Undeliverable
+from sagemaker_batch.use_case import UseCase
+
+WAIT, RESOLVE, START = "wait_for_batch", "resolve_model", "start_batch_monitor"
+FINISH, ASSESS, BRANCH = "wait_for_batch_monitor", "assess_batch", "branch_on_violations"
+PUBLISH, WARN, HOLD, CRITICAL = "publish_predictions", "alert_warning", "hold_predictions", "alert_critical"
+CLOSE = "close_run"
+# Which tasks follow which verdict. No edge leads from an alert to publish or hold: a skipped alert would skip them.
+BRANCHES = {"clean": [PUBLISH], "warned": [PUBLISH, WARN], "held": [HOLD, CRITICAL]}
+
+
+def final(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Let errors that a repetition cannot cure fail the task at once, with their own words."""
+
+    @wraps(call)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from sagemaker_batch.registry import RegistryError
+
+        try:
+            return call(*args, **kwargs)
+        except Undeliverable:
+            raise  # the network may be back at the next try
+        except (BatchError, RegistryError) as error:
+            raise AirflowFailException(str(error)) from error
+
+    return wrapped
+
+
+class Daily:
+    """The daily work of one use case."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        self.use_case = use_case
+        self.predictions = Asset(
+            name=f"{use_case.name}/predictions", uri=f"sagemaker-batch://{use_case.name}/predictions"
+        )
+
+    def pipeline(self) -> str:
+        """Return the name of the pipeline in the environment that Airflow's configuration names."""
+        from sagemaker_batch.settings import settings
+
+        return names.batch_pipeline(self.use_case.name, settings().environment)
+
+    @final
+    def resolve_model(self, **context: Any) -> dict[str, Any]:
+        """Resolve the policy once, so that the whole run uses the version that was found."""
+        from sagemaker_batch import records, registry
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.errors import BadRun
+        from sagemaker_batch.settings import settings
+
+        here, given = settings(), context["ti"].xcom_pull(task_ids=WAIT)
+        client = default_client("sagemaker", here)
+        group, policy = names.model_package_group(self.use_case.name, here.environment), given["policy"]
+        if policy == "as_of":
+            version = registry.as_of(client, group, datetime.fromisoformat(given["day_ends"]))
+        elif policy == "published":
+            key = names.manifest_key(self.use_case.name, date.fromisoformat(given["batch_day"]))
+            stored = records.read(default_client("s3", here), here.bucket, key)
+            if stored is None:
+                raise BadRun(
+                    f"model_policy is published, and batch day {given['batch_day']} has no manifest "
+                    f"(s3://{here.bucket}/{key}). Use latest or as_of for a day that was never published."
+                )
+            version = registry.resolve(client, group, stored.content["model_package_arn"])
+        else:
+            version = registry.resolve(client, group, "" if policy == "latest" else policy)
+        return {
+            "policy": policy,
+            "arn": version.arn,
+            "version": version.version,
+            "model_name": version.model_name,
+            "statistics_uri": version.statistics_uri,
+            "constraints_uri": version.constraints_uri,
+            "feature_schema_uri": version.feature_schema_uri,
+            "approved_at": version.approved_at.isoformat() if version.approved_at else "",
+        }
+
+    @final
+    def assess_batch(self, **context: Any) -> dict[str, Any]:
+        """Judge the day, write the record, return what the next tasks need; a failed verdict fails the task."""
+        from sagemaker_batch.assess import judge
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.run_context import run_facts
+        from sagemaker_batch.settings import settings
+
+        ti, here = context["ti"], settings()
+        given = ti.xcom_pull(task_ids=WAIT)
+        record = judge(
+            default_client("s3", here),
+            default_client("sagemaker", here),
+            here.bucket,
+            self.use_case,
+            date.fromisoformat(given["batch_day"]),
+            ti.xcom_pull(task_ids=FINISH),
+            {"input": given, "model": ti.xcom_pull(task_ids=RESOLVE), "run": run_facts(context)},
+        )
+        short = _summary(record)
+        ti.xcom_push(key="verdict", value=short)
+        if record["verdict"] == "failed":
+            raise MonitorError(
+                f"Batch day {record['batch_day']} of {self.use_case.name} has no verdict, and nothing is published. "
+                + " ".join(record["reasons"])
+                + f" Record: {record['uri']}"
+            )
+        return short
+
+    def branch_on_violations(self, **context: Any) -> list[str]:
+        """Return the tasks that follow the verdict."""
+        return BRANCHES[context["ti"].xcom_pull(task_ids=ASSESS)["verdict"]]
+
+    @final
+    def publish_predictions(self, **context: Any) -> dict[str, Any]:
+        """Make the day visible by one conditional put, and emit the asset."""
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.publication import publish_day
+        from sagemaker_batch.run_context import run_facts
+        from sagemaker_batch.settings import settings
+
+        ti, here = context["ti"], settings()
+        record_uri = ti.xcom_pull(task_ids=ASSESS)["uri"]
+        done = publish_day(default_client("s3", here), here.bucket, self.use_case, record_uri, run_facts(context))
+        context["outlet_events"][self.predictions].extra = {
+            "batch_day": done["batch_day"],
+            "manifest_uri": done["manifest_uri"],
+            "model_package_arn": done["model_package_arn"],
+            "model_package_version": done["model_package_version"],
+        }
+        return done
+
+    @final
+    def hold_predictions(self, **context: Any) -> dict[str, Any]:
+        """Leave what is published as it is, and say what that is. The verdict record is all that a held day writes."""
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.publication import still_published
+        from sagemaker_batch.settings import settings
+
+        ti, here = context["ti"], settings()
+        verdict = ti.xcom_pull(task_ids=ASSESS)
+        return still_published(default_client("s3", here), here.bucket, self.use_case, verdict)
+
+    @final
+    def alert(self, **context: Any) -> str:
+        """Alert on the verdict by its severity; a backfilled day waits for the digest."""
+        from sagemaker_batch import alerts, messages, records
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.execution import console_link
+        from sagemaker_batch.run_context import run_link
+        from sagemaker_batch.settings import settings
+
+        ti, here = context["ti"], settings()
+        if ti.xcom_pull(task_ids=WAIT)["backfilled"]:
+            return "a backfilled day: it goes to the digest"
+        s3, run = default_client("s3", here), context["dag_run"]
+        bucket, key = names.split_s3_uri(ti.xcom_pull(task_ids=ASSESS)["uri"])
+        stored = records.read(s3, bucket, key)
+        if stored is None:
+            raise MonitorError(f"The verdict record s3://{bucket}/{key} is gone. Clear assess_batch to write it again.")
+        record = stored.content
+        links = {
+            "run": run_link(context),
+            "execution": console_link(record["execution"]["arn"], here.console_url),
+            "verdict": record["uri"],
+            "violations": record["reports"].get("violations", ""),
+        }
+        alert = messages.verdict_alert(self.use_case.name, run.dag_id, record, links)
+        routes = getattr(self.use_case.alerts.routes, record["severity"])
+        return alerts.send(s3, here.bucket, alert, routes, owner=run.run_id)
+
+    def close_run(self, **context: Any) -> str:
+        """Enter the run, and send a backfill's digest when no other day is outstanding."""
+        from sagemaker_batch import digest, records
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.failures import note_key
+        from sagemaker_batch.run_context import batch_day_or_empty, run_facts
+        from sagemaker_batch.settings import settings
+
+        ti, here, run = context["ti"], settings(), context["dag_run"]
+        s3, clear_number = default_client("s3", here), int(run.clear_number or 0)
+        note = records.read(s3, here.bucket, note_key(self.use_case.name, run.run_id, clear_number))
+        entry = {
+            "version": 1,
+            "run_id": run.run_id,
+            "clear_number": clear_number,
+            "backfilled": run_facts(context)["run_type"] == "backfill",
+            "batch_day": batch_day_or_empty(context, self.use_case.schedule.timezone),
+            **day_entry(
+                ti.xcom_pull(task_ids=ASSESS, key="verdict"),
+                ti.xcom_pull(task_ids=PUBLISH),
+                note.content if note else None,
+            ),
+        }
+
+        def active_runs(run_ids: list[str] | None) -> int:
+            return ti.get_dr_count(dag_id=run.dag_id, run_ids=run_ids, states=["queued", "running"])
+
+        return digest.close_run(
+            s3, here.bucket, self.use_case.name, run.dag_id, entry, self.use_case.alerts.digest, active_runs
+        )
+
+
+def day_entry(
+    verdict: dict[str, Any] | None, published: dict[str, Any] | None, note: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return what a digest says of one day, from what its tasks left behind."""
+    if verdict is None or note is not None or (verdict["action"] == "publish" and published is None):
+        what = f"{note['task_id']}: {note['what']}" if note else "the run ended without saying why; see its tasks"
+        return {
+            "verdict": "failed",
+            "severity": "error",
+            "done": f"published ({published['manifest_uri']})" if published else "nothing was published",
+            "reasons": [what],
+            "features": verdict["features"] if verdict else [],
+        }
+    done = f"published ({published['manifest_uri']})" if published else "held, nothing was published"
+    return {
+        "verdict": verdict["verdict"],
+        "severity": verdict["severity"],
+        "done": done,
+        "reasons": verdict["reasons"][:3],
+        "features": verdict["features"],
+    }
+
+
+def _summary(record: dict[str, Any]) -> dict[str, Any]:
+    keep = ("batch_day", "verdict", "severity", "action", "share", "uri", "rows_in")
+    return {
+        **{name: record[name] for name in keep},
+        "reasons": record["reasons"][:5],
+        "features": [item["feature"] for item in record["top_features"]],
+        "violations": len(record["violations"]),
+    }

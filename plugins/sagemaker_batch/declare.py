@@ -1,0 +1,75 @@
+"""What both kinds of DAG files share: which use cases to declare, their defaults, and the DAG of a broken file."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from sagemaker_batch.failures import failure_callback
+from sagemaker_batch.settings import use_cases_folder
+from sagemaker_batch.use_case import Alerts, Schedule, UseCase, UseCaseError, load_use_case
+
+
+def use_cases(dag_file: str, suffix: str) -> Iterator[UseCase | UseCaseError]:
+    """Yield the use cases of the folder whose DAG `<name><suffix>` is wanted, broken ones as their error.
+
+    The scheduler wants all of them; a task's process only its own, and reads no other file.
+    """
+    wanted = get_parsing_context().dag_id
+    folder = Path(use_cases_folder(str(Path(dag_file).parent / "use_cases")))
+    for path in sorted(folder.glob("*.yaml")):
+        if wanted and wanted != f"{path.stem}{suffix}":
+            continue
+        try:
+            yield load_use_case(path)
+        except UseCaseError as error:
+            yield error
+
+
+def timetable(cron: str | None, zone: str) -> CronDataIntervalTimetable | None:
+    """Return a timetable with real data intervals, which a plain cron string would not have."""
+    return CronDataIntervalTimetable(cron, timezone=zone) if cron else None
+
+
+def start(schedule: Schedule) -> datetime:
+    """Return the start date's midnight in the use case's zone."""
+    day = schedule.start_date
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)
+
+
+def defaults(use_case: UseCase) -> dict[str, Any]:
+    """Return the default arguments of every task."""
+    return {
+        "owner": ", ".join(use_case.owners),
+        "retries": max(2, use_case.retries),
+        "retry_delay": timedelta(seconds=use_case.retry_delay_seconds),
+        "on_failure_callback": failure_callback(use_case.name, use_case.alerts, use_case.schedule.timezone),
+    }
+
+
+def broken_dag(error: UseCaseError, dag_id: str, cron: str | None) -> DAG:
+    """Return a DAG that keeps id and schedule and has one failing task, which says what is wrong with the file."""
+    said, schedule, alerts = str(error), error.schedule, error.alerts or Alerts()
+    callback = failure_callback(error.name, alerts, schedule.timezone)
+    with DAG(
+        dag_id,
+        schedule=timetable(cron, schedule.timezone),
+        start_date=start(schedule),
+        catchup=False,
+        max_active_runs=1,
+        tags=["sagemaker", "broken use case"],
+        doc_md=f"```\n{said}\n```",
+        on_failure_callback=callback,
+    ) as dag:
+
+        @task(retries=0, on_failure_callback=callback)
+        def use_case_is_broken() -> None:
+            """Fail with the file's mistakes."""
+            raise AirflowFailException(said)
+
+        use_case_is_broken()
+    return dag

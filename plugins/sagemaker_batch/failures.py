@@ -1,0 +1,68 @@
+"""What happens when a task or a run fails: callbacks that route to the same alerts as the alerting tasks.
+
+Task callbacks run in the task's process; the DAG's runs in the DAG processor and catches what no task could tell (a
+killed worker, a lost heartbeat). Both name the same alert, so only the first is sent.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sagemaker_batch.use_case import Alerts
+
+log = logging.getLogger(__name__)
+
+
+def failure_callback(use_case: str, alerts: Alerts, timezone: str) -> Callable[[Any], None]:
+    """Return a callback for a task's or a DAG's `on_failure_callback`.
+
+    Backfilled runs page nobody: their failure is noted for the digest. A callback never raises; what cannot be
+    delivered stays in its record (state `undelivered`) and in the log.
+    """
+
+    def on_failure(context: Any) -> None:
+        try:
+            _tell(context, use_case, alerts, timezone)
+        except Exception:
+            log.exception("The failure of a run of %s could not be reported", use_case)
+
+    return on_failure
+
+
+def note_key(use_case: str, run_id: str, clear_number: int) -> str:
+    """Return the key of what a backfilled run's failing task leaves for the digest."""
+    from sagemaker_batch.digest import entry_key, open_prefix
+
+    return entry_key(use_case, run_id, clear_number).replace(
+        open_prefix(use_case), open_prefix(use_case).replace("/open/", "/failures/")
+    )
+
+
+def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str) -> None:
+    from sagemaker_batch import messages, records
+    from sagemaker_batch.alerts import send
+    from sagemaker_batch.aws import default_client
+    from sagemaker_batch.run_context import batch_day_or_empty, run_link
+    from sagemaker_batch.settings import settings
+
+    here = settings()
+    s3 = default_client("s3", here)
+    run, ti = context["dag_run"], context.get("ti")
+    what = str(context.get("exception") or context.get("reason") or "no reason was given; see the task's log")
+    task_id = ti.task_id if ti is not None else ""
+    clear_number = int(getattr(run, "clear_number", 0) or 0)
+    if str(getattr(run.run_type, "value", run.run_type)) == "backfill":
+        note = {"version": 1, "task_id": task_id, "what": what}
+        records.create(s3, here.bucket, note_key(use_case, run.run_id, clear_number), note)
+        return
+    alert = messages.failure_alert(
+        use_case,
+        run.dag_id,
+        run.run_id,
+        clear_number,
+        batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone),
+        task_id,
+        what,
+        {"run": run_link(context)},
+    )
+    send(s3, here.bucket, alert, alerts.routes.error, owner=run.run_id)

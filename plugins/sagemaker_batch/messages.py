@@ -1,0 +1,98 @@
+"""The words of an alert: what happened, how bad, the top features, what was done, and links. Pure."""
+
+from typing import Any
+
+from sagemaker_batch.alerts import Alert
+
+DONE = {
+    "publish": "The predictions are published; look at the features before you rely on them.",
+    "hold": "The predictions are held: consumers keep what was published before, if anything.",
+}
+
+
+def verdict_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dict[str, str]) -> Alert:
+    """Alert on a judged day; `record` is the verdict record."""
+    day, verdict, severity = record["batch_day"], record["verdict"], record["severity"]
+    lines = [
+        f"{use_case}, batch day {day}: {verdict} (severity {severity}).",
+        "",
+        "What happened:",
+        *[f"  - {reason}" for reason in record["reasons"]],
+        "",
+        "What was done:",
+        f"  {DONE[record['action']]}",
+    ]
+    if record["top_features"]:
+        lines += ["", "Top features (baseline -> today):"]
+        for item in record["top_features"]:
+            lines.append(f"  {item['feature']} ({', '.join(item['checks'])}): {item['baseline']} -> {item['today']}")
+            lines.append(f"    {item['description']}")
+    lines += ["", f"Model: version {record['model']['version']} ({record['model']['arn']})", *_links(links)]
+    return Alert(
+        use_case=use_case,
+        event="verdict",
+        severity=severity,
+        subject=f"[{severity}] {use_case} {day}: {verdict}",
+        body="\n".join(lines),
+        identity=(dag_id, day, "verdict", verdict),
+        attributes={"batch_day": day, "verdict": verdict, "dag_id": dag_id},
+    )
+
+
+def failure_alert(  # noqa: PLR0917 - a boundary with many parts
+    use_case: str, dag_id: str, run_id: str, clear_number: int, day: str, task_id: str, what: str, links: dict[str, str]
+) -> Alert:
+    """Alert on a run that failed: one per run (and clear), by whichever of its tasks fails first."""
+    about = f", batch day {day}" if day else ""
+    lines = [
+        f"{use_case}{about}: failed (severity error).",
+        "",
+        "What happened:",
+        f"  {f'Task {task_id} of ' if task_id else ''}DAG {dag_id}, run {run_id}, failed:",
+        *[f"  {line}" for line in what.splitlines()],
+        "",
+        "What was done:",
+        "  Nothing was published by this run.",
+        *_links(links),
+    ]
+    return Alert(
+        use_case=use_case,
+        event="failure",
+        severity="error",
+        subject=f"[error] {use_case}{' ' + day if day else ''}: {task_id or dag_id} failed",
+        body="\n".join(lines),
+        identity=(dag_id, run_id, str(clear_number), "failure"),
+        attributes={"batch_day": day, "verdict": "failed", "dag_id": dag_id},
+    )
+
+
+def digest_alert(use_case: str, dag_id: str, covered: dict[str, dict[str, Any]]) -> Alert:
+    """One message on a whole backfill, a line or two for each day; `covered` is entries by their S3 key."""
+    entries = sorted(covered.values(), key=lambda item: (item["batch_day"], item["run_id"]))
+    counts: dict[str, int] = {}
+    lines = []
+    for item in entries:
+        counts[item["verdict"]] = counts.get(item["verdict"], 0) + 1
+        lines.append(f"  {item['batch_day'] or 'no batch day'}: {item['verdict']}, {item['done']}")
+        lines += [f"    {reason}" for reason in item["reasons"][:3]]
+        if item["features"]:
+            lines.append(f"    top features: {', '.join(item['features'])}")
+    said = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
+    severities = {item["severity"] for item in entries}
+    worst = next((name for name in ("error", "critical", "warning") if name in severities), "none")
+    days = [item["batch_day"] for item in entries if item["batch_day"]]
+    return Alert(
+        use_case=use_case,
+        event="digest",
+        severity=worst,
+        subject=f"[digest] {use_case}: backfill of {len(entries)} day(s): {said}",
+        body="\n".join([f"{use_case}: a backfill of {len(entries)} day(s) has ended: {said}.", "", *lines]),
+        identity=(dag_id, "digest", *sorted(covered)),
+        attributes={"dag_id": dag_id, "batch_days": ",".join(days)[:256], "batch_day": days[0] if days else ""},
+        covers=sorted(covered),
+    )
+
+
+def _links(links: dict[str, str]) -> list[str]:
+    shown = [f"  {name}: {url}" for name, url in links.items() if url]
+    return ["", "Links:", *shown] if shown else []

@@ -1,0 +1,152 @@
+"""Waiting for a pipeline execution without holding a worker. Usable for any SageMaker pipeline."""
+
+import time
+from collections.abc import Collection
+from typing import Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from sagemaker_batch.errors import BatchError
+from sagemaker_batch.execution import Outcome, read_outcome, stop
+from sagemaker_batch.links import ExecutionLink
+from sagemaker_batch.request import token
+from sagemaker_batch.settings import polling, where_to_ask
+from sagemaker_batch.status import MEANINGS, UNSUCCESSFUL, is_terminal
+from sagemaker_batch.trigger import PipelineTrigger
+
+
+class PipelineSensor(BaseSensorOperator):
+    """Waits until a pipeline execution is terminal and returns its outcome.
+
+    The outcome is a dictionary: `status`, `arn`, `created`, `failure_reason`, `failed_steps` (name, reason, log,
+    metadata) and `steps` (name, status, kind, arn, metadata). It is made from a fresh look at SageMaker by whichever
+    worker resumes, never from what an earlier one remembered.
+
+    Args:
+        execution_arn: the execution.
+        fail_on: terminal statuses that fail the task, with every failed step's own reason; by default all but
+            Succeeded. A caller that judges by itself passes `()`. A status unknown to this version always fails.
+        deferrable: wait in the triggerer (default); otherwise the task is rescheduled between looks.
+        cancel_on_kill: stop the execution when a person ends the task, or when the timeout passes.
+        poll_seconds: seconds between looks; default from [sagemaker_batch].
+        aws_conn_id, region, verify, botocore_config: how to reach AWS; defaults from [sagemaker_batch].
+    """
+
+    template_fields: Collection[str] = ("execution_arn", "region")
+    operator_extra_links = (ExecutionLink(),)
+    ui_color = "#e8f4e5"
+
+    def __init__(
+        self,
+        *,
+        execution_arn: str,
+        fail_on: Collection[str] = UNSUCCESSFUL,
+        deferrable: bool = True,
+        cancel_on_kill: bool = True,
+        poll_seconds: float | None = None,
+        aws_conn_id: str | None = None,
+        region: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        unknown = set(fail_on) - set(MEANINGS)
+        if unknown:
+            raise ValueError(f"fail_on knows no status {min(unknown)!r}; known: {', '.join(MEANINGS)}")
+        kwargs.setdefault("mode", "reschedule")
+        super().__init__(poke_interval=poll_seconds or 30.0, **kwargs)
+        self.execution_arn = execution_arn
+        self.fail_on = sorted(fail_on)
+        self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
+        self.poll_seconds = poll_seconds
+        self.aws_conn_id = aws_conn_id
+        self.region = region
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def execute(self, context: Any) -> Any:
+        """Look once; return, or wait in the triggerer (or between reschedules)."""
+        if not self.deferrable:
+            return super().execute(context)
+        outcome = self._look()
+        if is_terminal(outcome.status):
+            return self._judge(outcome)
+        every, first = polling()
+        aws_conn_id, region = where_to_ask(self.aws_conn_id, self.region)
+        self.defer(
+            trigger=PipelineTrigger(
+                arn=self.execution_arn,
+                aws_conn_id=aws_conn_id,
+                region=region,
+                verify=self.verify,
+                botocore_config=self.botocore_config,
+                poll_seconds=self.poll_seconds or every,
+                first_poll_seconds=first,
+                deadline=time.time() + self.timeout,
+                cancel_on_kill=self.cancel_on_kill,
+                stop_token=self._stop_token(self.execution_arn),
+            ),
+            method_name="execute_complete",
+        )
+        return None
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Resume from the event alone: any worker may do it."""
+        self.execution_arn = arn = event["arn"]
+        if event.get("error"):
+            raise AirflowException(
+                f"Waiting for {arn} ended because asking about it fails: {event['error']}. "
+                "The execution itself may still be at work. Check the role and the region of the triggerer."
+            )
+        if event.get("timeout"):
+            self._too_late(arn)
+        outcome = self._look()
+        if not is_terminal(outcome.status):
+            raise AirflowException(
+                f"{arn} was {event.get('status')} and is {outcome.status} now; the task looks again."
+            )
+        return self._judge(outcome)
+
+    def poke(self, context: Any) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
+        """Look once, in the mode that does not defer."""
+        outcome = self._look()
+        if not is_terminal(outcome.status):
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._judge(outcome))
+
+    def on_kill(self) -> None:
+        """Stop the execution when the task is killed while it looks."""
+        if self.cancel_on_kill and stop(self._client(), self.execution_arn, self._stop_token(self.execution_arn)):
+            self.log.info("The task was killed: stopping %s", self.execution_arn)
+
+    def _look(self) -> Outcome:
+        try:
+            return read_outcome(self._client(), self.execution_arn)
+        except BatchError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _judge(self, outcome: Outcome) -> dict[str, Any]:
+        if outcome.status in self.fail_on:
+            # The execution is what it is: looking again changes nothing.
+            raise AirflowFailException(outcome.sentence())
+        self.log.info("%s", outcome.sentence())
+        return outcome.as_dict()
+
+    def _too_late(self, arn: str) -> None:
+        stopped = self.cancel_on_kill and stop(self._client(), arn, self._stop_token(arn))
+        raise AirflowFailException(
+            f"{arn} was still at work after {self.timeout:.0f} s"
+            + (" and is being stopped." if stopped else "; it was left alone.")
+            + " Raise the sensor's timeout, or look for the step that hangs."
+        )
+
+    def _stop_token(self, arn: str) -> str:
+        return token("stop", arn)
+
+    def _client(self) -> Any:
+        from sagemaker_batch.aws import client
+
+        aws_conn_id, region = where_to_ask(self.aws_conn_id, self.region)
+        return client("sagemaker", aws_conn_id, region, self.verify, self.botocore_config)

@@ -1,0 +1,81 @@
+"""Where Airflow runs: section [sagemaker_batch] of Airflow's own configuration.
+
+MWAA's configuration options, Astro's variables and plain Airflow all set it the same way, for example
+`AIRFLOW__SAGEMAKER_BATCH__BUCKET`. Read when a task runs, never when a DAG file is parsed, except for the folder of
+use cases.
+"""
+
+from dataclasses import dataclass
+
+from sagemaker_batch.errors import BatchError
+
+SECTION = "sagemaker_batch"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between environments. Texts are empty where the option is not set."""
+
+    environment: str
+    bucket: str
+    region: str
+    aws_conn_id: str | None
+    console_url: str
+
+
+def settings() -> Settings:
+    """Read the section.
+
+    Options: `environment` (required), `bucket` (required), `region` (default: the connection's or the process's),
+    `aws_conn_id` (default: none, so that boto3 finds the role of MWAA or the variables of a laptop), `console_url`
+    (a page of an execution; `{region}`, `{pipeline}` and `{execution}` are filled in), `poll_seconds` (30) and
+    `first_poll_seconds` (10: an event that fires within moments of a deferral can meet a task that the scheduler does
+    not yet know as deferred, so shorten it only where pipelines are as fast as in tests).
+
+    Raises:
+        BatchError: a required option is absent; the message names the variable to set.
+    """
+    return Settings(
+        environment=_required("environment"),
+        bucket=_required("bucket"),
+        region=_option("region"),
+        aws_conn_id=_option("aws_conn_id") or None,
+        console_url=_option("console_url"),
+    )
+
+
+def where_to_ask(aws_conn_id: str | None, region: str | None) -> tuple[str | None, str]:
+    """Fill in connection and region from the section where an operator was given none."""
+    return aws_conn_id or _option("aws_conn_id") or None, region or _option("region")
+
+
+def polling() -> tuple[float, float]:
+    """Return the seconds between polls, and before the first one."""
+    return float(_option("poll_seconds") or 30), float(_option("first_poll_seconds") or 10)
+
+
+def console_url() -> str:
+    """Return the template of an execution's page; empty when none is configured."""
+    return _option("console_url")
+
+
+def use_cases_folder(default: str) -> str:
+    """Return the folder of the use-case files."""
+    return _option("use_cases_folder") or default
+
+
+def _option(name: str) -> str:
+    from airflow.sdk.configuration import conf
+
+    return (conf.get(SECTION, name, fallback="") or "").strip()
+
+
+def _required(name: str) -> str:
+    value = _option(name)
+    if not value:
+        raise BatchError(
+            f"Airflow's configuration has no [{SECTION}] {name}. "
+            f"Set AIRFLOW__{SECTION.upper()}__{name.upper()} (on MWAA: the configuration option {SECTION}.{name}) "
+            "and restart the workers. All options: docs/architecture.md."
+        )
+    return value
