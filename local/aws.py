@@ -50,12 +50,13 @@ class LocalAws:
         health = self.health()
         return health.get("sagemaker") == "ready" and health.get("aws") == "ready"
 
-    def starts(self) -> int:
-        """Return how often ministack was started.
+    def generation(self) -> str:
+        """Return what changes whenever ministack, or the whole process, was started anew; empty while nothing answers.
 
-        When it grows, what it had not saved is gone and the deployment is due again.
+        What ministack had not saved is gone then, and the deployment is due again.
         """
-        return int(self.health().get("aws_starts") or 0)
+        health = self.health()
+        return f"{health['nonce']}/{health['aws_starts']}" if health else ""
 
     def health(self) -> dict[str, Any]:
         """Return the health document; empty while nothing answers."""

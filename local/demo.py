@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from local import batches, environment, material, outcome, signals, training
@@ -15,7 +16,7 @@ from local.alertbox import Alert, Inbox
 from local.cloud import Cloud, records
 from local.console import Console
 from local.errors import HouseError
-from local.house import RUNTIMES, House, Ports
+from local.house import RUNTIMES, House, Ports, running
 from local.material import Material
 from local.outcome import DayOutcome
 from local.rest import AirflowApi
@@ -32,12 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     console = Console()
     try:
-        house = House(given.state_dir, Ports.from_environment(), given.runtimes, say=console.say)
-        with signals.watched(house.supervisor):
-            try:
-                found = _story(house, console, given)
-            finally:
-                house.stop()
+        found = _in_running(given, console) if given.house else _in_fresh(given, console)
     except HouseError as error:
         print(f"\nmake demo failed: {error}", file=sys.stderr)
         return 1
@@ -50,19 +46,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for failure in found:
             print(f"  - {failure}")
         return 1
-    print("\nEvery day ended as it must. Nothing is left running; `make up` keeps a house open to look around in.")
+    print("\nEvery day ended as it must.")
+    if not given.house:
+        print("Nothing is left running; `make up` keeps a house open to look around in.")
     return 0
 
 
+def _in_fresh(given: argparse.Namespace, console: Console) -> list[str]:
+    house = House(given.state_dir, Ports.from_environment(), given.runtimes, say=console.say)
+    with signals.watched(house.supervisor):
+        try:
+            house.empty()
+            house.take()
+            with console.phase("Starting PostgreSQL, the local AWS and Airflow, and deploying"):
+                house.start()
+            return _story(house, console, given)
+        finally:
+            with console.phase("Ending everything that was started"):
+                house.stop()
+
+
+def _in_running(given: argparse.Namespace, console: Console) -> list[str]:
+    house = running(given.house)
+    with signals.watched(house.supervisor):
+        return _story(house, console, given)
+
+
 def _story(house: House, console: Console, given: argparse.Namespace) -> list[str]:
-    house.empty()
-    house.take()
-    with console.phase("Starting PostgreSQL, the local AWS and Airflow, and deploying"):
-        house.start()
     api = AirflowApi(house.airflow.url, USER, house.secrets["password"], house.check)
     cloud = Cloud(house.aws.url, USE_CASE)
     with console.phase("Putting the data where it is expected"):
-        stuff = material.gather(house.state / "data", given.seed, given.data, given.days)
+        stuff = material.gather(house.state / "data", given.seed, given.data, given.days, given.last_day)
         _upload(cloud, stuff, console)
         api.wait_for_dags([names.train_dag(USE_CASE), names.batch_dag(USE_CASE)])
     with console.phase("The monthly DAG: train, evaluate, baseline, register"):
@@ -132,6 +146,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", default=os.environ.get("DATA"), help="DATA: your own training file (CSV with label)")
     parser.add_argument("--days", default=os.environ.get("DAYS"), help="DAYS: a folder with one CSV per day, by date")
     parser.add_argument("--state-dir", type=Path, default=STATE, help="folder of the demo's own house; emptied first")
+    parser.add_argument("--last-day", type=date.fromisoformat, help="last of the generated days; default: yesterday")
+    parser.add_argument("--house", type=Path, help="use the running house in this folder, and leave it running")
     parser.add_argument("--runtimes", type=Path, default=RUNTIMES, help="which command stands for which image")
     return parser.parse_args(arguments)
 

@@ -1,6 +1,7 @@
 """One house: a directory, its ports, and everything that runs in it: PostgreSQL, the local AWS and Airflow."""
 
 import fcntl
+import json
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Self
@@ -24,6 +25,8 @@ from local.processes import Spec, Supervisor
 
 BUCKET = "sagemaker-batch-local"
 DEFAULT_HOME = environment.REPO / ".local" / "house"
+# Names the ports of a running house for those that come to it from outside.
+RECORD = "house.json"
 RUNTIMES = environment.REPO / "local" / "runtimes.yaml"
 
 
@@ -72,7 +75,7 @@ class House:
         """Resolve the directory: it names the house in its processes' environment."""
         self.state = self.state.resolve()
         self._lock: IO[str] | None = None
-        self._aws_starts = 0
+        self._aws_generation = ""
         self._watch_until: threading.Event | None = None
 
     @cached_property
@@ -186,6 +189,7 @@ class House:
                 self.supervisor.stopping.set()
                 raise
         self._watch()
+        secretfile.write(self.state / RECORD, {name: str(port) for name, port in asdict(self.ports).items()})
 
     def start_aws(self) -> None:
         """Start the local AWS and deploy to it."""
@@ -216,7 +220,7 @@ class House:
         code, printed = self.supervisor.run(spec)
         if code != 0:
             raise HouseError(f"The deployment failed with exit code {code}:\n{printed}", f"Read {spec.log}.")
-        self._aws_starts = self.aws.starts()
+        self._aws_generation = self.aws.generation()
         self.say(f"deployed in {time.monotonic() - begun:.1f} s")
 
     def start_airflow(self) -> None:
@@ -243,6 +247,7 @@ class House:
         """End everything that was started, in order, and leave the directory to the next."""
         if self._watch_until is not None:
             self._watch_until.set()
+        (self.state / RECORD).unlink(missing_ok=True)
         try:
             self.supervisor.stop_all()
         finally:
@@ -277,8 +282,7 @@ class House:
 
         def look() -> None:
             while not stop.wait(2.0):
-                starts = self.aws.starts()
-                if starts > self._aws_starts and self.aws.is_ready():
+                if self.aws.is_ready() and self.aws.generation() != self._aws_generation:
                     self.say("the local AWS came up anew: deploying again")
                     try:
                         self.deploy()
@@ -300,17 +304,22 @@ def require_venv(name: str) -> Path:
     return venv
 
 
+def running(state: Path) -> House:
+    """Return a house that is up already, to be used and not to be started or stopped.
+
+    Raises:
+        HouseError: none is up in that directory.
+    """
+    try:
+        ports = json.loads((state / RECORD).read_text())
+    except FileNotFoundError as error:
+        raise HouseError(f"No house is up in {state}.", "`make up` starts one.") from error
+    return House(state, Ports(**{name: int(port) for name, port in ports.items()}))
+
+
 def home() -> Path:
     """Return the directory that BATCH_HOME names, or the usual one."""
     return Path(os.environ.get("BATCH_HOME") or DEFAULT_HOME)
-
-
-@contextmanager
-def opened(house: House) -> Iterator[House]:
-    """Take and start a house; end it whatever happens."""
-    with house:
-        house.start()
-        yield house
 
 
 def _port(variable: str, default: int) -> int:

@@ -40,13 +40,15 @@ class Material:
             return 0
 
 
-def gather(folder: Path, seed: int, training: str | None, days: str | None, today: date | None = None) -> Material:
+def gather(folder: Path, seed: int, training: str | None, days: str | None, last_day: date | None = None) -> Material:
     """Take a person's files where they are given, and make the others below `folder`.
+
+    The generated days end with `last_day`, which is yesterday (UTC) unless told otherwise.
 
     Raises:
         HouseError: a given file or folder is not there or not as expected.
     """
-    today = today or datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     folder.mkdir(parents=True, exist_ok=True)
     if training:
         training_file = Path(training)
@@ -57,7 +59,7 @@ def gather(folder: Path, seed: int, training: str | None, days: str | None, toda
         data.write_training(training_file, seed)
     if days:
         return Material(training_file, _own_days(Path(days), today))
-    first = today - timedelta(days=len(PLAN))
+    first = (last_day or today - timedelta(days=1)) - timedelta(days=len(PLAN) - 1)
     plan = {first + timedelta(days=number): kind for number, kind in enumerate(PLAN)}
     files = {}
     for day, kind in plan.items():

@@ -170,6 +170,19 @@ class Supervisor:
                     f"Read {child.spec.log}.",
                 )
 
+    def revive(self) -> list[str]:
+        """Start again whatever has ended by itself; return the names."""
+        names = []
+        for child in list(self.children):
+            if child.process.poll() is None or child.spec.task:
+                continue
+            with self._writing:
+                self.children.remove(child)
+            _kill(_targets({child.pid}, None))
+            self.launch(child.spec)
+            names.append(child.spec.name)
+        return names
+
     def stop_all(self) -> None:
         """End every child, stage by stage, and every process that carries the house's marker."""
         self.stopping.set()

@@ -1,0 +1,34 @@
+"""`make deploy`: the deployment against an environment; for `local`, against the house that `make up` started."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from local import environment
+from local.airflow import ENVIRONMENT
+from local.errors import HouseError
+from local.house import home, running
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `python -m include.infrastructure`; its exit code is ours."""
+    parser = argparse.ArgumentParser(prog="make deploy", description=__doc__)
+    parser.add_argument("action")
+    parser.add_argument("--environment", default=ENVIRONMENT)
+    given = parser.parse_args(arguments)
+    variables = dict(os.environ)
+    if given.environment == ENVIRONMENT:
+        try:
+            variables = {**environment.base(), **environment.aws(running(home()).aws.url)}
+        except HouseError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    variables["PYTHONPATH"] = environment.python_path()
+    command = [sys.executable, "-m", "include.infrastructure", given.action, "--environment", given.environment]
+    return subprocess.run(command, env=variables, cwd=environment.REPO, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
