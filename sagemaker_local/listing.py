@@ -10,67 +10,79 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from sagemaker_local import model
 from sagemaker_local.errors import ValidationError
 from sagemaker_local.operations.registry import Call
+from sagemaker_local.store import Query
 
 Document = dict[str, Any]
 
 MAX_RESULTS = 100
 _PAGING = ("NextToken", "MaxResults")
 
-# Request member -> (member of the document, test).
-_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
-    "CreatedAfter": ("CreationTime", lambda value, bound: value > bound),
-    "CreatedBefore": ("CreationTime", lambda value, bound: value < bound),
-    "CreationTimeAfter": ("CreationTime", lambda value, bound: value > bound),
-    "CreationTimeBefore": ("CreationTime", lambda value, bound: value < bound),
-    "LastModifiedTimeAfter": ("LastModifiedTime", lambda value, bound: value > bound),
-    "LastModifiedTimeBefore": ("LastModifiedTime", lambda value, bound: value < bound),
+# Request member -> (member of the document, comparison).
+_BOUNDS = {
+    "CreatedAfter": ("CreationTime", ">"),
+    "CreatedBefore": ("CreationTime", "<"),
+    "CreationTimeAfter": ("CreationTime", ">"),
+    "CreationTimeBefore": ("CreationTime", "<"),
+    "LastModifiedTimeAfter": ("LastModifiedTime", ">"),
+    "LastModifiedTimeBefore": ("LastModifiedTime", "<"),
 }
 
 
-def matching(call: Call, documents: Iterable[Document], *, name: str, status: str | None = None) -> list[Document]:
-    """Return the documents that pass the request's filters.
+def answer(
+    call: Call,
+    kind: str,
+    summary: Callable[[Document], Document],
+    sorts: dict[str, str],
+    *,
+    parent: str | None = None,
+    name: str | None = None,
+    status: str | None = None,
+    default: str = "Ascending",
+    size: int = MAX_RESULTS,
+) -> Document:
+    """Return one page of the documents of a kind, as the operation's answer.
 
     Args:
-        call: its request holds any of the bounds above, ``NameContains`` and ``StatusEquals``.
-        documents: what there is.
-        name: the member that holds the name.
-        status: the member that holds the status, where ``StatusEquals`` can be asked for.
-    """
-    request = call.request
-    bounds = [(*_BOUNDS[member], request[member]) for member in _BOUNDS if member in request]
-    part = request.get("NameContains", "").lower()
-    wanted = request.get("StatusEquals")
-    return [
-        document
-        for document in documents
-        if all(test(document.get(member) or 0, bound) for member, test, bound in bounds)
-        and part in document.get(name, "").lower()
-        and (wanted is None or status is None or document.get(status) == wanted)
-    ]
-
-
-def ordered(
-    call: Call, documents: list[Document], sorts: dict[str, str], identity: str, *, default: str = "Ascending"
-) -> list[tuple[list[Any], Document]]:
-    """Return the documents with their sort keys, in the order that the request asks for.
-
-    Args:
-        call: its request may hold ``SortBy`` and ``SortOrder``.
-        documents: what passed the filters.
+        call: its request holds any of the bounds above, ``NameContains``, ``StatusEquals``, ``SortBy``, ``SortOrder``,
+            ``MaxResults`` and ``NextToken``.
+        kind: in the store.
+        summary: what is shown of a document.
         sorts: value of ``SortBy`` -> member; the first is the default.
-        identity: the member that is unique, so that equal times keep one order.
+        parent: only the documents below it.
+        name: the member that ``NameContains`` looks at.
+        status: the member that ``StatusEquals`` looks at.
         default: the order when none is asked for.
+        size: how many when none is asked for.
     """
-    member = sorts[call.request.get("SortBy", next(iter(sorts)))]
-    keyed = [([document.get(member) or 0, document[identity]], document) for document in documents]
-    keyed.sort(key=lambda pair: pair[0], reverse=descending(call, default))
-    return keyed
+    limit = call.request.get("MaxResults", size)
+    query = Query(
+        sort=sorts[call.request.get("SortBy", next(iter(sorts)))],
+        descending=descending(call, default),
+        parent=parent,
+        terms=terms(call, name=name, status=status),
+        after=_read_token(call),
+        limit=limit + 1,
+    )
+    return _page(call, call.tx.select(kind, query), summary, limit)
+
+
+def terms(call: Call, *, name: str | None, status: str | None = None) -> list[tuple[str, str, Any]]:
+    """Return the filters of a request as terms of a query."""
+    request = call.request
+    found = [(*_BOUNDS[member], request[member]) for member in _BOUNDS if member in request]
+    if name is not None and "NameContains" in request:
+        found.append((name, "contains", request["NameContains"]))
+    if name is not None and "PipelineNamePrefix" in request:
+        found.append((name, "prefix", request["PipelineNamePrefix"]))
+    if status is not None and "StatusEquals" in request:
+        found.append((status, "=", request["StatusEquals"]))
+    return found
 
 
 def descending(call: Call, default: str) -> bool:
@@ -86,7 +98,14 @@ def page(
     default: str = "Ascending",
     size: int = MAX_RESULTS,
 ) -> Document:
-    """Return one page as the operation's answer: its result member, and ``NextToken`` when there is more.
+    """Return one page of what a handler has sorted itself.
+
+    Args:
+        call: its request may hold ``SortOrder``, ``MaxResults`` and ``NextToken``.
+        keyed: the documents in order, each with its sort key; no two keys are equal.
+        summary: what is shown of a document.
+        default: the order when none is asked for.
+        size: how many when none is asked for.
 
     Raises:
         ValidationError: the token is none of ours, or belongs to another request.
@@ -95,12 +114,18 @@ def page(
     if after is not None:
         falling = descending(call, default)
         keyed = [pair for pair in keyed if (pair[0] < after if falling else pair[0] > after)]
-    limit = call.request.get("MaxResults", size)
+    return _page(call, keyed, summary, call.request.get("MaxResults", size))
+
+
+def _page(
+    call: Call, keyed: list[tuple[list[Any], Document]], summary: Callable[[Document], Document], limit: int
+) -> Document:
+    """Return the first documents under the operation's result member, and ``NextToken`` when there are more."""
     shown = keyed[:limit]
-    answer: Document = {model.paginators()[call.operation]["result_key"]: [summary(document) for _, document in shown]}
+    page: Document = {model.paginators()[call.operation]["result_key"]: [summary(document) for _, document in shown]}
     if len(keyed) > limit:
-        answer["NextToken"] = _write_token(call, shown[-1][0])
-    return answer
+        page["NextToken"] = _write_token(call, shown[-1][0])
+    return page
 
 
 def pick(*members: str, **renamed: str) -> Callable[[Document], Document]:

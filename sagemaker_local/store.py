@@ -14,8 +14,9 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,42 @@ CREATE TABLE IF NOT EXISTS document (
     UNIQUE (kind, key)
 );
 CREATE INDEX IF NOT EXISTS document_parent ON document (kind, parent, seq);
+CREATE INDEX IF NOT EXISTS document_time ON document (kind, json_extract(body, '$.CreationTime'), key);
+CREATE INDEX IF NOT EXISTS document_parent_time ON document (kind, parent, json_extract(body, '$.CreationTime'), key);
 CREATE INDEX IF NOT EXISTS execution_status ON document (kind, json_extract(body, '$.PipelineExecutionStatus'));
 CREATE TABLE IF NOT EXISTS counter (kind TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+
+
+# How a term of a query compares a member with its bound.
+_COMPARISONS = {
+    "=": "{} = ?",
+    "<": "{} < ?",
+    ">": "{} > ?",
+    "contains": "instr(lower({}), lower(?)) > 0",
+    "prefix": "instr({}, ?) = 1",
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which documents of a kind, in which order, from where.
+
+    Attributes:
+        sort: the member to sort by; equal ones are in the order of their keys.
+        descending: the highest first.
+        parent: only those below it.
+        terms: ``(member, comparison, bound)``, all of which must hold.
+        after: the place of the last document seen, ``[sort value, key]``.
+        limit: how many at most; -1 for all.
+    """
+
+    sort: str
+    descending: bool = False
+    parent: str | None = None
+    terms: Sequence[tuple[str, str, Any]] = ()
+    after: Sequence[Any] | None = None
+    limit: int = -1
 
 
 class DuplicateError(Exception):
@@ -96,6 +130,32 @@ class Transaction:
             (kind, value),
         )
         return [json.loads(body) for (body,) in rows]
+
+    def select(self, kind: str, query: Query) -> list[tuple[list[Any], Document]]:
+        """Return the documents that a query asks for, each with its place in the order: ``[sort value, key]``.
+
+        By creation time an index gives the order, so that a page costs the same however many documents there are.
+        """
+        sort = _extract(query.sort)
+        terms, values = ["kind = ?"], [kind]
+        if query.parent is not None:
+            terms.append("parent = ?")
+            values.append(query.parent)
+        for member, comparison, bound in query.terms:
+            if comparison not in _COMPARISONS:
+                raise ValueError(f"{comparison!r} is no comparison; there are {', '.join(_COMPARISONS)}")
+            terms.append(_COMPARISONS[comparison].format(_extract(member)))
+            values.append(bound)
+        if query.after is not None:
+            terms.append(f"({sort}, key) {'<' if query.descending else '>'} (?, ?)")
+            values.extend(query.after)
+        order = "DESC" if query.descending else "ASC"
+        rows = self._connection.execute(
+            f"SELECT {sort}, key, body FROM document WHERE {' AND '.join(terms)} "  # noqa: S608 - only checked names
+            f"ORDER BY {sort} {order}, key {order} LIMIT ?",
+            (*values, query.limit),
+        )
+        return [([value, key], json.loads(body)) for value, key, body in rows]
 
     def count_where(self, kind: str, member: str, value: str, parent: str | None = None) -> int:
         """Return how many documents of a kind (below a parent) have that value in a top-level member."""

@@ -154,11 +154,7 @@ def _save(call: Call, execution: Document) -> None:
 @operation("ListPipelineExecutions")
 def list_pipeline_executions(call: Call) -> Document:
     pipeline = find_pipeline(call, call.request["PipelineName"])
-    found = listing.matching(
-        call, call.tx.list("pipeline_execution", pipeline["PipelineArn"]), name="PipelineExecutionArn"
-    )
     sorts = {"CreationTime": "CreationTime", "PipelineExecutionArn": "PipelineExecutionArn"}
-    keyed = listing.ordered(call, found, sorts, "PipelineExecutionArn", default="Descending")
     summary = listing.pick(
         "PipelineExecutionArn",
         "PipelineExecutionStatus",
@@ -167,7 +163,8 @@ def list_pipeline_executions(call: Call) -> Document:
         StartTime="CreationTime",
         PipelineExecutionFailureReason="FailureReason",
     )
-    return listing.page(call, keyed, summary, default="Descending")
+    arn = pipeline["PipelineArn"]
+    return listing.answer(call, "pipeline_execution", summary, sorts, parent=arn, default="Descending")
 
 
 @operation("ListPipelineExecutionSteps")

@@ -153,10 +153,9 @@ def _find(call: Call, job: JobKind) -> Document:
 
 
 def _list(call: Call, job: JobKind, *, default: str, size: int = listing.MAX_RESULTS) -> Document:
-    found = listing.matching(call, call.tx.list(job.kind), name=job.name, status=job.status)
     sorts = {"CreationTime": "CreationTime", "Name": job.name, "Status": job.status}
-    keyed = listing.ordered(call, found, sorts, job.name, default=default)
-    return listing.page(call, keyed, listing.pick(*job.summary), default=default, size=size)
+    summary = listing.pick(*job.summary)
+    return listing.answer(call, job.kind, summary, sorts, name=job.name, status=job.status, default=default, size=size)
 
 
 def _stop(call: Call, job: JobKind) -> None:

@@ -65,10 +65,9 @@ def describe_model(call: Call) -> Document:
 
 @operation("ListModels")
 def list_models(call: Call) -> Document:
-    found = listing.matching(call, call.tx.list("model"), name="ModelName")
     sorts = {"CreationTime": "CreationTime", "Name": "ModelName"}
-    keyed = listing.ordered(call, found, sorts, "ModelName", default="Descending")
-    return listing.page(call, keyed, listing.pick("ModelName", "ModelArn", "CreationTime"), default="Descending")
+    summary = listing.pick("ModelName", "ModelArn", "CreationTime")
+    return listing.answer(call, "model", summary, sorts, name="ModelName", default="Descending")
 
 
 @operation("DeleteModel")

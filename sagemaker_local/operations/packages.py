@@ -8,6 +8,7 @@ from sagemaker_local import arns, listing, model
 from sagemaker_local.errors import ConflictError, ValidationError
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.operations.tags import drop_tags, put_tags
+from sagemaker_local.store import Query
 
 Document = dict[str, Any]
 
@@ -63,9 +64,7 @@ def describe_model_package_group(call: Call) -> Document:
 
 @operation("ListModelPackageGroups")
 def list_model_package_groups(call: Call) -> Document:
-    found = listing.matching(call, call.tx.list("model_package_group"), name="ModelPackageGroupName")
     sorts = {"CreationTime": "CreationTime", "Name": "ModelPackageGroupName"}
-    keyed = listing.ordered(call, found, sorts, "ModelPackageGroupName")
     summary = listing.pick(
         "ModelPackageGroupName",
         "ModelPackageGroupArn",
@@ -74,7 +73,7 @@ def list_model_package_groups(call: Call) -> Document:
         "ModelPackageGroupStatus",
         "ManagedConfiguration",
     )
-    return listing.page(call, keyed, summary)
+    return listing.answer(call, "model_package_group", summary, sorts, name="ModelPackageGroupName")
 
 
 @operation("DeleteModelPackageGroup")
@@ -186,9 +185,7 @@ def list_model_packages(call: Call) -> Document:
     request = call.request
     approval = request.get("ModelApprovalStatus")
     found = [
-        package
-        for package in listing.matching(call, _of_type(call), name="ModelPackageName")
-        if approval is None or package.get("ModelApprovalStatus") == approval
+        package for package in _of_type(call) if approval is None or package.get("ModelApprovalStatus") == approval
     ]
     keyed = _by_version(call, found)
     summary = listing.pick(
@@ -209,10 +206,11 @@ def list_model_packages(call: Call) -> Document:
 def _of_type(call: Call) -> list[Document]:
     """Return the packages of a group, or those of a type; without either, AWS lists the unversioned ones."""
     group, kind = call.request.get("ModelPackageGroupName"), call.request.get("ModelPackageType")
+    parent = None if group is None else find_group(call, group)["ModelPackageGroupArn"]
+    query = Query("CreationTime", parent=parent, terms=listing.terms(call, name="ModelPackageName"))
+    packages = [package for _, package in call.tx.select("model_package", query)]
     if group is not None:
-        packages = call.tx.list("model_package", find_group(call, group)["ModelPackageGroupArn"])
         return [] if kind == "Unversioned" else packages
-    packages = call.tx.list("model_package")
     if kind == "Both":
         return packages
     return [package for package in packages if ("ModelPackageVersion" in package) == (kind == "Versioned")]

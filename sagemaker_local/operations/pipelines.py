@@ -172,14 +172,7 @@ def describe_pipeline(call: Call) -> Document:
 
 @operation("ListPipelines")
 def list_pipelines(call: Call) -> Document:
-    prefix = call.request.get("PipelineNamePrefix", "")
-    found = [
-        pipeline
-        for pipeline in listing.matching(call, call.tx.list("pipeline"), name="PipelineName")
-        if pipeline["PipelineName"].startswith(prefix)
-    ]
     sorts = {"CreationTime": "CreationTime", "Name": "PipelineName"}
-    keyed = listing.ordered(call, found, sorts, "PipelineName", default="Descending")
     summary = listing.pick(
         "PipelineArn",
         "PipelineName",
@@ -190,7 +183,7 @@ def list_pipelines(call: Call) -> Document:
         "LastModifiedTime",
         LastExecutionTime="LastRunTime",
     )
-    return listing.page(call, keyed, summary, default="Descending")
+    return listing.answer(call, "pipeline", summary, sorts, name="PipelineName", default="Descending")
 
 
 @operation("DeletePipeline")
@@ -215,8 +208,6 @@ def delete_pipeline(call: Call) -> Document:
 @operation("ListPipelineVersions")
 def list_pipeline_versions(call: Call) -> Document:
     pipeline = find_pipeline(call, call.request["PipelineName"])
-    found = listing.matching(call, call.tx.list("pipeline_version", pipeline["PipelineArn"]), name="PipelineArn")
-    keyed = listing.ordered(call, found, {"": "PipelineVersionId"}, "PipelineVersionId", default="Descending")
     summary = listing.pick(
         "PipelineArn",
         "PipelineVersionId",
@@ -225,7 +216,9 @@ def list_pipeline_versions(call: Call) -> Document:
         "PipelineVersionDisplayName",
         LastExecutionPipelineExecutionArn="LastExecutedPipelineExecutionArn",
     )
-    return listing.page(call, keyed, summary, default="Descending")
+    sorts = {"PipelineVersionId": "PipelineVersionId"}
+    arn = pipeline["PipelineArn"]
+    return listing.answer(call, "pipeline_version", summary, sorts, parent=arn, default="Descending")
 
 
 @operation("UpdatePipelineVersion")
