@@ -118,16 +118,18 @@ class CsvFile:
     def _rows(self, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         """Yield (line, fields) of every row that is not blank."""
         reader = csv.reader(file, strict=True)
+        start = 1
         before = csv.field_size_limit(LONGEST_FIELD)
         try:
             for fields in reader:
+                start = reader.line_num + 1
                 if fields and not (len(fields) == 1 and not fields[0].strip()):
                     yield reader.line_num, fields
         except csv.Error as error:
             raise AnalyzerError(
                 f"this is not valid CSV ({error}).",
                 file=str(self.path),
-                line=reader.line_num,
+                line=start,
                 hint="Look for a quote that is not closed or not doubled, or a truncated file.",
             ) from error
         except UnicodeDecodeError as error:
@@ -156,6 +158,15 @@ class CsvFile:
                     block = []
             if block:
                 yield list(zip(*block, strict=True))
+
+    def locate(self, name: str, text: str) -> int | None:
+        """Return the line on which a column first holds `text`."""
+        index = self.names.index(name)
+        with self._open() as file:
+            for line, fields in self._rows(file):
+                if len(fields) > index and fields[index] == text:
+                    return line
+        return None
 
     def _ragged(self, line: int, found: int, expected: int) -> AnalyzerError:
         return AnalyzerError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .csv_file import CsvFile
-from .errors import AnalyzerError
+from .errors import AnalyzerError, ValueBeyondDouble
 from .profile import Profile, profile_blocks
 
 Block = Sequence[Sequence[str]]
@@ -23,6 +23,10 @@ class DataFile(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of columns; an empty text is a missing value."""
+        ...
+
+    def locate(self, name: str, text: str) -> int | None:
+        """Return the line on which a column first holds `text`."""
         ...
 
 
@@ -128,12 +132,30 @@ def profile_dataset(
         AnalyzerError: whatever is wrong with the files; a dataset without rows too.
     """
     files = open_dataset(source, dataset_format)
-    profile = profile_blocks(files[0].names, _blocks(files), watched)
+    try:
+        profile = profile_blocks(files[0].names, _blocks(files), watched)
+    except ValueBeyondDouble as error:
+        raise _beyond_double(files, error) from error
     if not profile.item_count:
         raise AnalyzerError(
             "the dataset has a header but no rows.", file=str(files[0].path), hint="Check the job that writes it."
         )
     return profile
+
+
+def _beyond_double(files: Sequence[DataFile], error: ValueBeyondDouble) -> AnalyzerError:
+    """Return the error with its place, by reading the files once more (the value itself may be sensitive)."""
+    for file in files:
+        line = file.locate(error.column, error.text)
+        if line is not None:
+            break
+    return AnalyzerError(
+        f"{error}.",
+        file=str(file.path),
+        line=line,
+        column=file.names.index(error.column) + 1,
+        hint="Correct the value, or add a letter to the column's values if they are labels.",
+    )
 
 
 def read_records(source: Path, dataset_format: DatasetFormat, wanted: Sequence[str]) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -80,7 +81,7 @@ def _quantile_edges(ranks: Ranks, bins: int) -> list[float]:
 def _binned(ranks: Ranks, edges: Sequence[float]) -> list[int]:
     """Return the weight of each bin (-inf, e0), [e0, e1), ... [last, inf)."""
     below = [0, *(ranks.below(edge) for edge in edges), ranks.total]
-    return [high - low for low, high in zip(below, below[1:], strict=False)]
+    return [high - low for low, high in itertools.pairwise(below)]
 
 
 def _histogram(first: Ranks, second: Ranks, low: float, high: float) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def _histogram(first: Ranks, second: Ranks, low: float, high: float) -> dict[str
 
     def counts(ranks: Ranks) -> list[int]:
         inner = [0, *(ranks.below(edge) for edge in edges[1:-1]), ranks.total]
-        return [upper - lower for lower, upper in zip(inner, inner[1:], strict=False)]
+        return [upper - lower for lower, upper in itertools.pairwise(inner)]
 
     return {"edges": edges, "baseline": counts(first), "today": counts(second)}
 

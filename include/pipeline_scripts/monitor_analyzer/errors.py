@@ -16,3 +16,11 @@ class AnalyzerError(Exception):
         self.what, self.file, self.line, self.column, self.hint = what, file, line, column, hint
         where = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{where}: {what}" + (f" {hint}" if hint else "") if where else f"{what} {hint}".rstrip())
+
+
+class ValueBeyondDouble(Exception):
+    """A number in the data that no double can carry; whoever knows the files turns it into an `AnalyzerError`."""
+
+    def __init__(self, column: str, text: str) -> None:
+        self.column, self.text = column, text
+        super().__init__(f"column {column!r} holds a number beyond what a double can carry")

@@ -6,6 +6,7 @@ samples of 80 %, at least 200 rows) are AWS's documented ones; its sampling cann
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -140,7 +141,7 @@ def curves(rows: Labels) -> tuple[list[tuple[float, float]], list[tuple[float, f
 
 def area(points: Sequence[tuple[float, float]]) -> float:
     """Return the area under a curve of (x, y) points by trapezoids."""
-    return math.fsum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(points, points[1:], strict=False))
+    return math.fsum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in itertools.pairwise(points))
 
 
 def binary_values(rows: Labels) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import hll
-from .errors import AnalyzerError
+from .errors import AnalyzerError, ValueBeyondDouble
 from .inference import NUMERIC, TypeCounts, classify
 from .kll import Sketch
 
@@ -101,7 +101,7 @@ class ColumnBuilder:
         """Add the texts of a block of rows, in row order.
 
         Raises:
-            AnalyzerError: a number that a double cannot hold.
+            ValueBeyondDouble: a number that a double cannot hold.
         """
         counts = Counter(texts)
         self.missing += counts.pop("", 0)
@@ -134,10 +134,7 @@ class ColumnBuilder:
         if kind in NUMERIC:
             number = self._numbers[text] = float(text)
             if math.isinf(number):
-                raise AnalyzerError(
-                    f"column {self.name!r} holds a number beyond what a double can carry.",
-                    hint="Correct the value, or quote the column's values with a letter if they are labels.",
-                )
+                raise ValueBeyondDouble(self.name, text)
         return kind
 
     def _add_numbers(self, values: list[float]) -> None:
@@ -151,8 +148,8 @@ class ColumnBuilder:
             mean += step
             m2 += delta * (delta - step)
         self.count, self.total, self.mean, self.m2 = count, total, mean, m2
-        self.minimum = min(self.minimum, min(values))
-        self.maximum = max(self.maximum, max(values))
+        lowest, highest = min(values), max(values)
+        self.minimum, self.maximum = min(self.minimum, lowest), max(self.maximum, highest)
         self.sketch.extend(values)
 
     def finish(self) -> ColumnProfile:
@@ -171,13 +168,24 @@ class ColumnBuilder:
         )
         if profile.inferred_type in NUMERIC:
             profile.numeric = summary(
-                self.name, self.count, self.total, self.m2, (self.minimum, self.maximum), self.sketch.levels
+                self.name,
+                count=self.count,
+                total=self.total,
+                m2=self.m2,
+                extremes=(self.minimum, self.maximum),
+                levels=self.sketch.levels,
             )
         return profile
 
 
 def summary(
-    name: str, count: int, total: float, m2: float, extremes: tuple[float, float], levels: list[list[float]]
+    name: str,
+    *,
+    count: int,
+    total: float,
+    m2: float,
+    extremes: tuple[float, float],
+    levels: list[list[float]],
 ) -> NumericSummary:
     """Return the moments as the container prints them: mean = sum / n, population standard deviation.
 
