@@ -1,0 +1,74 @@
+"""What of a use case and an environment goes into the definitions, and the digest that tells when they are stale."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from include.infrastructure.code import code_digest, code_files
+from include.infrastructure.environment import Environment
+from sagemaker_batch import names
+from sagemaker_batch.use_case import UseCase
+
+HERE = Path(__file__).parent
+COMPILED = HERE / "compiled"
+INDEX = "compiled.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that authoring may look at."""
+
+    use_case: UseCase
+    environment: Environment
+    code_digest: str
+
+    @property
+    def engine(self) -> str:
+        """Who checks the data: the environment's choice before the use case's."""
+        return self.environment.monitor_engine or self.use_case.monitor.engine
+
+    @property
+    def role(self) -> str:
+        """ARN of the role that jobs run as."""
+        return names.role_arn(names.execution_role(self.environment.name), self.environment.account)
+
+    @property
+    def code_uri(self) -> str:
+        """Prefix of the scripts."""
+        return names.s3_uri(self.environment.bucket, names.code_prefix(self.code_digest))
+
+    def instance(self, kind: str) -> str:
+        """Instance type of `processing`, `training` or `transform` jobs."""
+        return getattr(self.use_case.model.instances, kind) or getattr(self.environment.instances, kind)
+
+
+def settings_of(use_case: UseCase, environment: Environment) -> Settings:
+    """Gather the settings; reads the scripts to name them by their digest."""
+    engine = environment.monitor_engine or use_case.monitor.engine
+    return Settings(use_case, environment, code_digest(code_files(engine)))
+
+
+def inputs_digest(settings: Settings) -> str:
+    """Digest of all that the definitions follow from: when it differs, they are stale.
+
+    Schedule, alerts, owners and severity are not in it: they are edited without compiling.
+    """
+    content: dict[str, Any] = {
+        "use_case": settings.use_case.model_dump(mode="json", include={"name", "data", "model", "monitor"}),
+        "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "tags"}),
+        "code": settings.code_digest,
+        "authoring": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(HERE.glob("*.py"))},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def canonical(definition: Any) -> str:
+    """Return JSON that is the same text for the same content."""
+    return json.dumps(definition, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def file_names(use_case: str) -> tuple[str, str]:
+    """Names of the compiled files of a use case: train_baseline's and batch_monitor's."""
+    return f"{names.slug(use_case)}-train-baseline.json", f"{names.slug(use_case)}-batch-monitor.json"
