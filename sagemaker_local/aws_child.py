@@ -1,7 +1,8 @@
 """The process that stands for the rest of AWS: ministack, served on a loopback port of its own.
 
-Run by path, isolated (``python -I aws_child.py <port>``) and with an environment made by `delegate.py`: the Lambda
-functions that it starts inherit both, and must find nothing of ours on their path that is not in their zip.
+Run by path, isolated (``python -I aws_child.py <descriptor of the listening socket>``) and with an environment made by
+`delegate.py`: the Lambda functions that it starts inherit both, and must find nothing of ours on their path that is not
+in their zip.
 
 It ends, saving its state, on SIGTERM, on SIGINT and when its standard input ends: the parent holds the other side of
 that pipe, so the end comes even when the parent was killed with SIGKILL.
@@ -19,7 +20,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 
-async def _run(port: int) -> None:
+async def _run(descriptor: int) -> None:
     from ministack.app import app  # reads its environment when it is imported
 
     loop = asyncio.get_running_loop()
@@ -34,7 +35,7 @@ async def _run(port: int) -> None:
 
     threading.Thread(target=watch_parent, name="watch-parent", daemon=True).start()
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
+    config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 600  # longer than the dispatcher keeps an idle connection: it is the one to close
     config.graceful_timeout = 2
     config.loglevel = "WARNING"

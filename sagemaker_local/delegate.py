@@ -107,15 +107,16 @@ class Delegate:
             self._stopping.wait(min(backoff, _MAX_BACKOFF_SECONDS))
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self.port = free_port()
         temporary = self.state_dir / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         child = Path(__file__).with_name("aws_child.py")
-        with self.log.open("ab") as log:
+        with listen() as listener, self.log.open("ab") as log:
+            self.port = listener.getsockname()[1]
             # A session of its own: Ctrl-C in a terminal reaches us alone, and we end it in order.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(child), str(self.port)],
+                [sys.executable, "-I", str(child), str(listener.fileno())],
+                pass_fds=[listener.fileno()],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -165,11 +166,15 @@ class Delegate:
         return False
 
 
-def free_port() -> int:
-    """Return a loopback port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def listen() -> socket.socket:
+    """Return a socket that listens on a loopback port which was free.
+
+    The protocol is named because asyncio sets TCP_NODELAY only then; without it each answer waits 40 ms for an ACK.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
+    return listener
 
 
 def _answers(port: int) -> bool:

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -202,6 +204,18 @@ def test_a_deeply_nested_request_is_refused(local_aws):
     expression = '{"SubExpressions":[' * 300 + '{"Filters":[{"Name":"ModelPackageArn"}]}' + "]}" * 300
     status, answer = call(local_aws, "Search", f'{{"Resource":"ModelPackage","SearchExpression":{expression}}}')
     assert status in {200, 400}, answer
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(sagemaker, s3, bucket):
+    """Neither ours nor one that is passed on: with Nagle's algorithm at work each would take 40 ms and more."""
+    s3.put_object(Bucket=bucket, Key="small", Body=b"1")
+    for ask in (sagemaker.list_models, lambda: s3.head_object(Bucket=bucket, Key="small")):
+        seconds = []
+        for _ in range(31):
+            begin = time.perf_counter()
+            ask()
+            seconds.append(time.perf_counter() - begin)
+        assert statistics.median(seconds) < 0.03
 
 
 def test_a_request_of_another_region_is_told_so(local_aws):
