@@ -37,8 +37,13 @@ def operation(name: str) -> OperationModel:
 
 @cache
 def token_members(name: str) -> tuple[str, ...]:
-    """Return the members of an operation's input that are idempotency tokens."""
-    return tuple(operation(name).idempotent_members)
+    """Return the members of an operation's input that are idempotency tokens.
+
+    UpdateModelPackage has one that the model does not mark as such (a client does not fill it in), hence the names.
+    """
+    model = operation(name)
+    named = [member for member in ("ClientToken", "ClientRequestToken") if member in model.input_shape.members]
+    return tuple(dict.fromkeys([*model.idempotent_members, *named]))
 
 
 @cache

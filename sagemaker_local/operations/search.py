@@ -20,7 +20,7 @@ from sagemaker_local.operations.tags import tags_of
 Document = dict[str, Any]
 
 # Resource -> (kind in the store, member that identifies it, whether it has tags).
-_RESOURCES: dict[str, tuple[str, str, bool]] = {
+RESOURCES: dict[str, tuple[str, str, bool]] = {
     "Pipeline": ("pipeline", "PipelineArn", True),
     "PipelineVersion": ("pipeline_version", "PipelineVersionId", False),
     "PipelineExecution": ("pipeline_execution", "PipelineExecutionArn", False),
@@ -40,15 +40,15 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 @operation("Search")
 def search(call: Call) -> Document:
     resource = call.request["Resource"]
-    if resource not in _RESOURCES:
-        raise NotImplementedHereError(f"Search with Resource={resource!r} (it knows {', '.join(_RESOURCES)})")
+    if resource not in RESOURCES:
+        raise NotImplementedHereError(f"Search with Resource={resource!r} (it knows {', '.join(RESOURCES)})")
     if "VisibilityConditions" in call.request:
         raise NotImplementedHereError("Search with VisibilityConditions")
     shape = model.service().shape_for(resource)
     expression = call.request.get("SearchExpression")
     if expression is not None:
         _satisfies({}, expression, shape)  # a wrong expression is told even when there is nothing to search
-    records = [_record(call, resource, document) for document in call.tx.list(_RESOURCES[resource][0])]
+    records = [_record(call, resource, document) for document in call.tx.list(RESOURCES[resource][0])]
     found = [record for record in records if expression is None or _satisfies(record, expression, shape)]
     keyed = _sorted(call, found, shape, resource)
     answer = listing.page(call, keyed, lambda record: {resource: record}, default="Descending", size=10)
@@ -57,7 +57,7 @@ def search(call: Call) -> Document:
 
 def _record(call: Call, resource: str, document: Document) -> Document:
     """Return a document as the SearchRecord shows it."""
-    _, identity, tagged = _RESOURCES[resource]
+    _, identity, tagged = RESOURCES[resource]
     members = model.service().shape_for(resource).members
     record = {name: value for name, value in document.items() if name in members}
     if tagged:
@@ -70,7 +70,7 @@ def _record(call: Call, resource: str, document: Document) -> Document:
 def _sorted(call: Call, records: list[Document], shape: Shape, resource: str) -> list[tuple[list[Any], Document]]:
     path = call.request.get("SortBy", "LastModifiedTime")
     _shape_at(shape, path)
-    identity = _RESOURCES[resource][1]
+    identity = RESOURCES[resource][1]
     keyed: list[tuple[list[Any], Document]] = []
     for record in records:
         values = _values(record, path)

@@ -156,6 +156,16 @@ def test_an_update_keeps_what_it_does_not_name(sagemaker, group):
     assert described["CustomerMetadataProperties"] == {"b": "3", "c": "4"}
 
 
+def test_one_token_updates_once(sagemaker, group):
+    """A repeated update does not undo what came after the first."""
+    arn = create(sagemaker, group)
+    update = {"ModelPackageArn": arn, "ModelApprovalStatus": "Approved", "ClientToken": uuid.uuid4().hex}
+    sagemaker.update_model_package(**update)
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    sagemaker.update_model_package(**update)
+    assert sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"] == "Rejected"
+
+
 def test_the_life_cycle_is_kept(sagemaker, group):
     """UpdateModelPackage stores the ModelLifeCycle and the list shows it."""
     arn = create(sagemaker, group)
