@@ -168,7 +168,8 @@ def _feature(document: Any, config: MonitoringConfig, where: str, file: str) -> 
     domains = strings.get("domains") if isinstance(strings, dict) else None
     if domains is not None and not (isinstance(domains, list) and all(isinstance(value, str) for value in domains)):
         raise AnalyzerError(f"{where}: string_constraints.domains must be a list of texts.", file=file)
-    overrides = document.get("monitoringConfigOverrides") or {}
+    # AWS's docs spell it one way, the SDK's Constraints.set_monitoring writes it the other way.
+    overrides = document.get("monitoringConfigOverrides") or document.get("monitoring_config_overrides") or {}
     return FeatureConstraint(
         name, kind, completeness, domains, configure(config, overrides, f"{where}: monitoringConfigOverrides", file)
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .csv_file import CsvFile
-from .errors import AnalyzerError, ValueBeyondDouble
+from .errors import AnalyzerError, ValueBeyondDoubleError
 from .profile import Profile, profile_blocks
 
 Block = Sequence[Sequence[str]]
@@ -134,7 +134,7 @@ def profile_dataset(
     files = open_dataset(source, dataset_format)
     try:
         profile = profile_blocks(files[0].names, _blocks(files), watched)
-    except ValueBeyondDouble as error:
+    except ValueBeyondDoubleError as error:
         raise _beyond_double(files, error) from error
     if not profile.item_count:
         raise AnalyzerError(
@@ -143,7 +143,7 @@ def profile_dataset(
     return profile
 
 
-def _beyond_double(files: Sequence[DataFile], error: ValueBeyondDouble) -> AnalyzerError:
+def _beyond_double(files: Sequence[DataFile], error: ValueBeyondDoubleError) -> AnalyzerError:
     """Return the error with its place, by reading the files once more (the value itself may be sensitive)."""
     for file in files:
         line = file.locate(error.column, error.text)

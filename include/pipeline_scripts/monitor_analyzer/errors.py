@@ -18,7 +18,7 @@ class AnalyzerError(Exception):
         super().__init__(f"{where}: {what}" + (f" {hint}" if hint else "") if where else f"{what} {hint}".rstrip())
 
 
-class ValueBeyondDouble(Exception):
+class ValueBeyondDoubleError(Exception):
     """A number in the data that no double can carry; whoever knows the files turns it into an `AnalyzerError`."""
 
     def __init__(self, column: str, text: str) -> None:

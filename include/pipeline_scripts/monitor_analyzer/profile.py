@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import hll
-from .errors import AnalyzerError, ValueBeyondDouble
+from .errors import AnalyzerError, ValueBeyondDoubleError
 from .inference import NUMERIC, TypeCounts, classify
 from .kll import Sketch
 
@@ -101,7 +101,7 @@ class ColumnBuilder:
         """Add the texts of a block of rows, in row order.
 
         Raises:
-            ValueBeyondDouble: a number that a double cannot hold.
+            ValueBeyondDoubleError: a number that a double cannot hold.
         """
         counts = Counter(texts)
         self.missing += counts.pop("", 0)
@@ -134,7 +134,7 @@ class ColumnBuilder:
         if kind in NUMERIC:
             number = self._numbers[text] = float(text)
             if math.isinf(number):
-                raise ValueBeyondDouble(self.name, text)
+                raise ValueBeyondDoubleError(self.name, text)
         return kind
 
     def _add_numbers(self, values: list[float]) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - seeded data, nothing secret
 """Silent corruption is the enemy: each way a CSV can mislead has its rule or its error."""
 
 import gzip

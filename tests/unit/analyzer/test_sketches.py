@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - seeded data, nothing secret
 """Hash, distinct count and quantile sketch, against their specifications and other implementations."""
 
 import random
