@@ -21,6 +21,8 @@ from sagemaker_local import __version__
 from sagemaker_local.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, NullRunner
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.quotas import Quotas
+from sagemaker_local.runner import Runner
+from sagemaker_local.runtimes.table import RuntimesError
 from sagemaker_local.server import Server
 from sagemaker_local.store import Store
 
@@ -88,18 +90,30 @@ def _serve(options: argparse.Namespace) -> int:
             endpoint_url=endpoint_url,
             quotas=Quotas(concurrent_executions=options.concurrent_executions),
         )
+        if not options.api_only:
+            api.runner = _runner(api, state_dir, options.runtimes)
         delegate.start()
         try:
-            if not options.api_only:
-                from sagemaker_local.runner import Runner
-
-                api.runner = Runner(api, state_dir, options.runtimes)
+            if options.host not in {"127.0.0.1", "localhost"}:
+                print(
+                    f"sagemaker_local: listening on {options.host}: whoever reaches it can run commands on this machine "
+                    "as you, for there is no sign-in. Use the default host unless the network is yours alone.",
+                    file=sys.stderr,
+                    flush=True,
+                )
             print(f"sagemaker_local {__version__} on {endpoint_url} (state in {state_dir})", flush=True)
             asyncio.run(_run(api, delegate, listener))
         finally:
             delegate.stop()
             store.close()
     return 0
+
+
+def _runner(api: Api, state_dir: Path, runtimes_file: Path | None) -> Runner:
+    try:
+        return Runner(api, state_dir, runtimes_file)
+    except (RuntimesError, OSError) as error:
+        raise StartError(f"{error} (--runtimes {runtimes_file or 'left out'})") from error
 
 
 async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:

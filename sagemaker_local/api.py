@@ -48,9 +48,6 @@ class RunnerSeam(Protocol):
     def execution_retry(self, arn: str) -> None:
         """A failed or stopped execution stands in the store as Executing again."""
 
-    def callback(self, arn: str, step: str) -> None:
-        """A waiting Callback step of an execution was answered; the answer stands in the step's ``_local``."""
-
 
 class NullRunner:
     """Runs nothing: for tests of the API alone."""
@@ -69,9 +66,6 @@ class NullRunner:
 
     def execution_retry(self, arn: str) -> None:
         """Leave the execution as it is."""
-
-    def callback(self, arn: str, step: str) -> None:
-        """Leave the step as it is."""
 
 
 class Api:

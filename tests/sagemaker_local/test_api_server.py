@@ -242,9 +242,19 @@ def test_two_servers_do_not_share_a_directory(local_aws):
     assert "--state-dir" in ended.stderr
 
 
-def start_beside(local_aws, state_dir, port):
+def test_a_wrong_runtimes_file_is_one_clear_sentence(local_aws, tmp_path):
+    """The message names the file, and nothing was started."""
+    missing = tmp_path / "missing.yaml"
+    ended = start_beside(local_aws, tmp_path / "aws", 0, "--runtimes", str(missing))
+    assert ended.returncode == 2
+    assert str(missing) in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def start_beside(local_aws, state_dir, port, *arguments):
+    arguments = arguments or ("--api-only",)
     return subprocess.run(
-        [sys.executable, "-m", "sagemaker_local", "--port", str(port), "--state-dir", str(state_dir), "--api-only"],
+        [sys.executable, "-m", "sagemaker_local", "--port", str(port), "--state-dir", str(state_dir), *arguments],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
@@ -281,6 +291,27 @@ def test_everything_survives_a_graceful_end(make_local_aws):
     assert server.client("s3").list_buckets()["Buckets"][0]["Name"] == "kept"
     groups = server.client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"]
     assert [group["ModelPackageGroupName"] for group in groups] == ["kept"]
+
+
+SLOW_JOB = {
+    "ProcessingJobName": "slow",
+    "RoleArn": "arn:aws:iam::000000000000:role/sagemaker-batch-execution-local",
+    "AppSpecification": {
+        "ImageUri": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+        "ContainerEntrypoint": ["python3", "-c", "import time; time.sleep(600)"],
+    },
+    "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+}
+
+
+def test_the_end_of_the_server_is_the_end_of_its_jobs(make_local_aws, wait_for):
+    """SIGTERM while a job runs leaves neither the job's process nor any other."""
+    server = make_local_aws("aws").start()
+    before = set(server.processes())
+    server.client("sagemaker").create_processing_job(**SLOW_JOB)
+    wait_for(lambda: set(server.processes()) - before, 30, "the job's process")
+    assert server.stop() == 0
+    wait_for(lambda: server.processes() == [], 10, "no process to be left")
 
 
 def test_a_killed_server_leaves_no_process_and_keeps_its_state(make_local_aws, wait_for):
