@@ -196,6 +196,7 @@ class Daily:
             "version": 1,
             "run_id": run.run_id,
             "clear_number": clear_number,
+            "started": run.start_date.isoformat(),
             "backfilled": run_facts(context)["run_type"] == "backfill",
             "batch_day": batch_day_or_empty(context, self.use_case.schedule.timezone),
             **day_entry(

@@ -52,7 +52,7 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
 ) -> str:
     """Leave the run's entry and, when no day is outstanding, send the digest; returns what was done.
 
-    `entry` has run_id, clear_number, backfilled, batch_day, verdict, severity, done, reasons and features.
+    `entry` has run_id, clear_number, started, backfilled, batch_day, verdict, severity, done, reasons and features.
     `active_runs(run_ids)` counts queued and running runs of the DAG, all of them for None.
 
     Raises:
@@ -69,6 +69,7 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
     _forget(s3, bucket, [key for key, (item, at) in entries.items() if not item["backfilled"] and now - at > KEEP])
     days = {key: found for key, found in entries.items() if found[0]["backfilled"]}
     taken = _taken(s3, bucket, use_case, days, entry["run_id"])
+    _forget(s3, bucket, [key for key, state in taken.items() if state == "delivered"])
     covered = {key: item for key, (item, _) in days.items() if key not in taken}
     if not covered:
         return "no backfilled day is waiting for a digest"
@@ -90,19 +91,22 @@ def _entries(s3: Any, bucket: str, use_case: str) -> dict[str, tuple[dict[str, A
 
 def _taken(
     s3: Any, bucket: str, use_case: str, days: dict[str, tuple[dict[str, Any], datetime]], owner: str
-) -> set[str]:
-    """Return the entries that another run's digest covers and is only about to clear away."""
+) -> dict[str, str]:
+    """Return the entries that another run's digest covers, with that digest's state.
+
+    They are about to be cleared away, or came back when a task that had been covered was repeated.
+    """
     if not days:
-        return set()
-    oldest = min(at for _, at in days.values())
-    taken: set[str] = set()
+        return {}
+    oldest = min(datetime.fromisoformat(item["started"]) for item, _ in days.values())
+    taken: dict[str, str] = {}
     for key, changed in records.keys(s3, bucket, f"{alerts_prefix(use_case)}digest/"):
         if changed < oldest:
-            continue  # sent before any of these days was entered
+            continue  # sent before any of these runs began
         stored = records.read(s3, bucket, key)
         if stored is None or stored.content["owner"] == owner or alerts.given_up(stored.content, datetime.now(UTC)):
             continue
-        taken.update(stored.content["covers"])
+        taken.update((name, stored.content["state"]) for name in stored.content["covers"] if name in days)
     return taken
 
 

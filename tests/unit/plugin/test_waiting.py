@@ -1,0 +1,242 @@
+"""Waiting for an execution: sensor and trigger."""
+
+import asyncio
+import importlib.util
+import json
+import pathlib
+import time
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+
+from sagemaker_batch.execution import console_link, log_place, read_steps, stop
+from sagemaker_batch.sensor import PipelineSensor
+from sagemaker_batch.trigger import PipelineTrigger, backoff, passes
+
+_spec = importlib.util.spec_from_file_location("plugin_fakes", pathlib.Path(__file__).with_name("fakes.py"))
+fakes = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(fakes)
+FAILED_STEP = {
+    "StepName": "PrepareBatch",
+    "StepStatus": "Failed",
+    "FailureReason": "ClientError: the file is empty",
+    "Metadata": {"ProcessingJob": {"Arn": "arn:aws:sagemaker:us-east-1:000000000000:processing-job/prepare-1"}},
+}
+
+
+@pytest.fixture
+def sagemaker():
+    fake = fakes.FakeSageMaker()
+    fake.start_pipeline_execution(ClientRequestToken="t" * 32, PipelineExecutionDisplayName="x")
+    return fake
+
+
+@pytest.fixture
+def arn(sagemaker):
+    return next(iter(sagemaker.executions))
+
+
+def sensor(sagemaker, arn, **changes):
+    found: Any = PipelineSensor(task_id="wait", execution_arn=arn, **changes)
+    found._client = lambda: sagemaker
+    return found
+
+
+def trigger(sagemaker, arn, **changes):
+    arguments = {"poll_seconds": 0.01, "first_poll_seconds": 0.0, **changes}
+    found: Any = PipelineTrigger(arn=arn, **arguments)
+    found._client = lambda: sagemaker
+    return found
+
+
+def event_of(found):
+    async def first():
+        return await anext(found.run())
+
+    return asyncio.run(asyncio.wait_for(first(), 20)).payload
+
+
+def test_what_has_ended_is_not_deferred(sagemaker, arn):
+    """Work that is done before the first look returns its outcome without the triggerer."""
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    outcome = sensor(sagemaker, arn).execute({})
+    assert outcome["status"] == "Succeeded"
+    json.dumps(outcome)
+
+
+def test_what_is_at_work_is_deferred_with_everything_that_reaching_aws_needs(sagemaker, arn):
+    """Region, verify and botocore's settings survive, also on the provider that MWAA carries."""
+    waiting = sensor(
+        sagemaker,
+        arn,
+        aws_conn_id="mine",
+        region="eu-west-1",
+        verify=False,
+        botocore_config={"read_timeout": 5},
+        timeout=60,
+    )
+    with pytest.raises(TaskDeferred) as caught:
+        waiting.execute({})
+    path, arguments = caught.value.trigger.serialize()
+    assert path == "sagemaker_batch.trigger.PipelineTrigger"
+    again = PipelineTrigger(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (path, arguments)
+    assert (again.aws_conn_id, again.region, again.verify) == ("mine", "eu-west-1", False)
+    assert again.botocore_config == {"read_timeout": 5}
+    assert 0 < again.deadline - time.time() <= 60
+
+
+def test_any_worker_can_resume(sagemaker, arn):
+    """The event is all it has: the ARN rendered on another worker is not asked for."""
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    resumed = sensor(sagemaker, "{{ not rendered }}")
+    assert resumed.execute_complete({}, {"arn": arn, "status": "Succeeded"})["arn"] == arn
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped", "CompletedWithFailures"])
+def test_every_bad_end_fails_with_the_steps_own_reasons(sagemaker, arn, status):
+    """Also the last step of the last page is heard, and where its log lies."""
+    sagemaker.executions[arn]["status"] = status
+    sagemaker.steps = [{"StepName": "GetLatestModel", "StepStatus": "Succeeded"}, FAILED_STEP]
+    with pytest.raises(AirflowFailException) as caught:
+        sensor(sagemaker, arn).execute({})
+    assert "step PrepareBatch: ClientError: the file is empty" in str(caught.value)
+    assert "/aws/sagemaker/ProcessingJobs: prepare-1/" in str(caught.value)
+
+
+def test_a_caller_that_judges_gets_every_end(sagemaker, arn):
+    """With fail_on=() a Failed execution comes back as an outcome."""
+    sagemaker.executions[arn]["status"] = "Failed"
+    sagemaker.steps = [FAILED_STEP]
+    outcome = sensor(sagemaker, arn, fail_on=()).execute({})
+    assert outcome["failed_steps"][0]["name"] == "PrepareBatch"
+
+
+def test_an_unknown_status_fails_even_a_caller_that_judges(sagemaker, arn):
+    """Nobody can judge what nobody knows."""
+    sagemaker.executions[arn]["status"] = "Hibernating"
+    with pytest.raises(AirflowFailException, match="Hibernating"):
+        sensor(sagemaker, arn, fail_on=()).execute({})
+
+
+def test_fail_on_takes_known_statuses_only():
+    """A misspelt status would never fail anything."""
+    with pytest.raises(ValueError, match="Faild"):
+        PipelineSensor(task_id="x", execution_arn="a", fail_on=["Faild"])
+
+
+def test_a_timeout_stops_the_execution(sagemaker, arn):
+    """Work that nobody waits for would go on costing money."""
+    with pytest.raises(AirflowFailException, match="is being stopped"):
+        sensor(sagemaker, arn).execute_complete({}, {"arn": arn, "timeout": True})
+    assert sagemaker.executions[arn]["status"] == "Stopped"
+
+
+def test_a_timeout_leaves_it_alone_when_asked(sagemaker, arn):
+    """`cancel_on_kill=False` holds for the timeout as well."""
+    with pytest.raises(AirflowFailException, match="left alone"):
+        sensor(sagemaker, arn, cancel_on_kill=False).execute_complete({}, {"arn": arn, "timeout": True})
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+def test_a_trigger_that_cannot_ask_hands_its_error_to_the_task(sagemaker, arn):
+    """The task fails, may be retried, and does not touch the execution."""
+    with pytest.raises(AirflowException, match="AccessDenied"):
+        sensor(sagemaker, arn).execute_complete({}, {"arn": arn, "error": "AccessDenied"})
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+def test_without_deferring_it_looks_once_a_poke(sagemaker, arn):
+    """`reschedule` gives the worker back between looks."""
+    waiting = sensor(sagemaker, arn, deferrable=False)
+    assert waiting.mode == "reschedule"
+    assert not waiting.poke({}).is_done
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    assert waiting.poke({}).xcom_value["status"] == "Succeeded"
+
+
+def test_the_trigger_says_how_it_ended(sagemaker, arn):
+    """One event, with the status."""
+    sagemaker.executions[arn]["status"] = "Failed"
+    assert event_of(trigger(sagemaker, arn)) == {"arn": arn, "status": "Failed"}
+
+
+def test_the_trigger_survives_a_storm(sagemaker, arn, monkeypatch):
+    """Throttling, 5xx and lost connections are waited out; they are not the execution's end."""
+    monkeypatch.setattr("sagemaker_batch.trigger.backoff", lambda *_: 0.0)
+    describe = "describe_pipeline_execution"
+    storm = [fakes.refusal("ThrottlingException"), fakes.refusal("X", http=503), fakes.no_connection()] * 20
+    sagemaker.fail_next = [(describe, "before", error) for error in storm]
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    assert event_of(trigger(sagemaker, arn))["status"] == "Succeeded"
+    assert sagemaker.count(describe) == len(storm) + 1
+
+
+def test_the_trigger_reports_what_waiting_cannot_cure(sagemaker, arn):
+    """A refused role is told at once."""
+    sagemaker.fail_next = [("describe_pipeline_execution", "before", fakes.refusal("AccessDeniedException"))]
+    assert "AccessDeniedException" in event_of(trigger(sagemaker, arn))["error"]
+
+
+def test_the_triggers_deadline_is_a_moment(sagemaker, arn):
+    """A triggerer that restarts does not begin the wait anew."""
+    assert event_of(trigger(sagemaker, arn, deadline=time.time() - 1)) == {"arn": arn, "timeout": True}
+
+
+def test_ending_the_waiting_task_stops_the_execution(sagemaker, arn):
+    """A person who ends the task in Airflow ends the work."""
+    asyncio.run(trigger(sagemaker, arn, stop_token="s" * 32).on_kill())
+    assert sagemaker.executions[arn]["status"] == "Stopped"
+
+
+def test_stopping_what_has_ended_changes_nothing(sagemaker, arn):
+    """The race between its end and our stop is no error."""
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    assert not stop(sagemaker, arn, "s" * 32)
+    assert sagemaker.count("stop_pipeline_execution") == 0
+
+
+def test_backoff_grows_and_ends_at_five_minutes():
+    """A storm is not fed by its victims."""
+    assert backoff(1.0, 1) <= 2.0
+    assert 150 <= backoff(30.0, 50) <= 300
+
+
+def test_what_passes_is_told_from_what_does_not():
+    """The list of passing errors is the service's own."""
+    assert passes(fakes.refusal("ThrottlingException"))
+    assert not passes(fakes.refusal("ValidationException"))
+    assert not passes(ValueError("a bug of ours"))
+
+
+def test_steps_are_read_from_every_page(sagemaker, arn):
+    """The provider's hook reads the first one only."""
+    sagemaker.steps = [FAILED_STEP] * 3
+    assert len(read_steps(sagemaker, arn)) == 3
+
+
+def test_a_fail_steps_own_message_is_its_reason(sagemaker, arn):
+    """The accuracy and the threshold stand in it."""
+    sagemaker.steps = [{"StepName": "F", "StepStatus": "Failed", "Metadata": {"Fail": {"ErrorMessage": "0.5 < 0.7"}}}]
+    assert read_steps(sagemaker, arn)[0].reason == "0.5 < 0.7"
+
+
+def test_links_lead_to_the_execution(arn):
+    """A configured page takes region, pipeline and execution; otherwise the region's SageMaker opens."""
+    assert console_link(arn, "http://127.0.0.1:1/{pipeline}/{execution}") == "http://127.0.0.1:1/p/000000000001"
+    assert console_link(arn).startswith("https://us-east-1.console.aws.amazon.com/sagemaker/")
+    assert console_link("no arn") == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "arn", "place"),
+    [
+        ("TransformJob", "arn:aws:sagemaker:r:1:transform-job/t-1", "/aws/sagemaker/TransformJobs: t-1/"),
+        ("Lambda", "arn:aws:lambda:r:1:function:get-latest-model", "/aws/lambda/get-latest-model"),
+        ("Model", "arn:aws:sagemaker:r:1:model/m", ""),
+    ],
+)
+def test_a_jobs_log_has_a_place(kind, arn, place):
+    """Log groups are AWS's own; a step without a job has none."""
+    assert log_place(kind, arn) == place
