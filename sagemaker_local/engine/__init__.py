@@ -1,0 +1,1 @@
+"""Running an execution of a pipeline: references, graph, conditions, steps."""

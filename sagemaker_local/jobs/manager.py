@@ -1,0 +1,76 @@
+"""All jobs that run: one thread each, found by kind and name."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sagemaker_local.jobs.context import Context
+from sagemaker_local.jobs.job import Job
+from sagemaker_local.jobs.processing import ProcessingJob
+from sagemaker_local.jobs.training import TrainingJob
+from sagemaker_local.jobs.transform import TransformJob
+
+KINDS: dict[str, type[Job]] = {job.kind: job for job in (ProcessingJob, TrainingJob, TransformJob)}
+_JOIN_SECONDS = 10.0
+
+
+class Jobs:
+    """Starts jobs, stops them, takes up what a former server left. Thread-safe."""
+
+    def __init__(self, context: Context) -> None:
+        """Prepare."""
+        self._context = context
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, str], tuple[Job, threading.Thread]] = {}
+        self._closed = False
+
+    def begin(self, kind: str, name: str) -> None:
+        """Start a job that stands in the store; one that runs already is left alone."""
+        with self._lock:
+            if self._closed or (kind, name) in self._running:
+                return
+            job = KINDS[kind](self._context, name)
+            thread = threading.Thread(target=self._run, args=(kind, name, job), name=f"{kind} {name}", daemon=True)
+            self._running[kind, name] = (job, thread)
+        thread.start()
+
+    def stop(self, kind: str, name: str) -> None:
+        """End a job that stands in the store as Stopping."""
+        with self._lock:
+            running = self._running.get((kind, name))
+        if running is not None:
+            running[0].stop()
+
+    def wait(self, kind: str, name: str) -> None:
+        """Return when a job has ended (or the server ends)."""
+        with self._lock:
+            running = self._running.get((kind, name))
+        if running is not None:
+            running[0].finished.wait()
+
+    def recover(self) -> None:
+        """Take up every job that had not ended."""
+        for kind, job in KINDS.items():
+            for status in ("InProgress", "Stopping"):
+                with self._context.api.store.read() as tx:
+                    found: list[dict[str, Any]] = tx.find(kind, f"{job.title}Status", status)
+                for document in found:
+                    self.begin(kind, document[f"{job.title}Name"])
+
+    def shutdown(self) -> None:
+        """End all groups at once, leaving documents as they are: the next server says what became of them."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running.values())
+        for job, _ in running:
+            job.abandon()
+        for _, thread in running:
+            thread.join(_JOIN_SECONDS)
+
+    def _run(self, kind: str, name: str, job: Job) -> None:
+        try:
+            job.run()
+        finally:
+            with self._lock:
+                self._running.pop((kind, name), None)

@@ -1,0 +1,1 @@
+"""What stands for an image: the table of `runtimes.yaml`, and the programs that it names."""
