@@ -15,6 +15,14 @@ from local.airflow import ENVIRONMENT
 from local.house import BUCKET
 from sagemaker_batch import names
 
+# Kind of a step's metadata, its member that names the job, and the log group of such jobs.
+JOB_LOGS = (
+    ("ProcessingJob", "Arn", "/aws/sagemaker/ProcessingJobs"),
+    ("QualityCheck", "CheckJobArn", "/aws/sagemaker/ProcessingJobs"),
+    ("TrainingJob", "Arn", "/aws/sagemaker/TrainingJobs"),
+    ("TransformJob", "Arn", "/aws/sagemaker/TransformJobs"),
+)
+
 
 class Cloud:
     """Clients of one house's AWS; the person's own AWS settings play no part."""
@@ -95,6 +103,22 @@ class Cloud:
             PipelineExecutionArn=execution, SortOrder="Ascending"
         )
         return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+    def job_log(self, step: dict[str, Any], lines: int = 15) -> list[str]:
+        """Return the last lines that a step's job logged; empty when the step has no job or it never spoke."""
+        for kind, member, group in JOB_LOGS:
+            arn = step.get("Metadata", {}).get(kind, {}).get(member)
+            if not arn:
+                continue
+            logs = self.client("logs")
+            try:
+                pages = logs.get_paginator("filter_log_events").paginate(
+                    logGroupName=group, logStreamNamePrefix=arn.rsplit("/", 1)[-1]
+                )
+                return [event["message"].rstrip() for page in pages for event in page["events"]][-lines:]
+            except logs.exceptions.ResourceNotFoundException:
+                return []
+        return []
 
     def execution(self, arn: str) -> dict[str, Any]:
         """Describe an execution."""

@@ -197,13 +197,12 @@ class Supervisor:
         for child in children:
             if child.process.poll() is None:
                 proctable.send(child.pid, child.spec.stop)
-        until = time.monotonic() + max(child.spec.stop_seconds for child in children)
-        while (
-            time.monotonic() < until
-            and not self.hurry.is_set()
-            and any(child.process.poll() is None for child in children)
-        ):
+        begun = time.monotonic()
+        waited_for = children
+        while waited_for and not self.hurry.is_set():
             time.sleep(POLL_SECONDS)
+            passed = time.monotonic() - begun
+            waited_for = [c for c in waited_for if c.process.poll() is None and passed < c.spec.stop_seconds]
         _kill({**family, **_targets({child.pid for child in children}, None)})
         for child in children:
             child.process.wait()

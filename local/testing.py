@@ -18,7 +18,7 @@ COUNTED = ("tests", "failures", "errors", "skipped")
 AIRFLOW = ("tests/dags", "tests/unit/plugin", "tests/unit/test_locks.py")
 LAST = ("tests/integration",)
 SLOW = ("tests/perf", "tests/aws")
-# Plugins that come with packages of MWAA's and break pytest 9 as soon as warnings are errors; no test of ours uses them.
+# Plugins that come with MWAA's packages and break pytest 9 when warnings are errors; no test of ours uses them.
 NO_PLUGINS = ("-p", "no:anyio", "-p", "no:asyncio")
 
 

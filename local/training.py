@@ -76,11 +76,10 @@ def why(api: AirflowApi, cloud: Cloud, dag: str, run: str, execution: str) -> st
     if execution:
         told = cloud.execution(execution)
         lines.append(f"execution {execution}: {told['PipelineExecutionStatus']}: {told.get('FailureReason', '')}")
-        lines += [
-            f"step {step['StepName']}: {step.get('FailureReason', '')}"
-            for step in cloud.steps(execution)
-            if step["StepStatus"] == "Failed"
-        ]
+        for step in cloud.steps(execution):
+            if step["StepStatus"] == "Failed":
+                lines.append(f"step {step['StepName']}: {step.get('FailureReason', '')}")
+                lines += [f"  {line[:500]}" for line in cloud.job_log(step)]
     for task in api.tasks(dag, run):
         if task["state"] == "failed":
             log = [line for line in api.log(dag, run, task) if line.strip()]
