@@ -55,15 +55,14 @@ def test_a_good_day_is_monitored_verbatim_and_scored_by_id(batch):
         ["a 3", "0", "0", "0", "0", "0", "1", "0", "7.25", "nan"],
     ]
     content = text().encode()
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     assert report(job) == {
         "version": 1,
         "rows_in": 3,
         "rows_scorable": 3,
         "scorable": True,
         "reasons": [],
-        "inputs": [
-            {"name": "day.csv", "size": len(content), "md5": hashlib.md5(content, usedforsecurity=False).hexdigest()}
-        ],
+        "inputs": [{"name": "day.csv", "size": len(content), "md5": digest}],
         "unknown_categories": {},
         "feature_schema_uri": URI,
     }
