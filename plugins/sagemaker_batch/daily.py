@@ -45,9 +45,8 @@ class Daily:
 
     def __init__(self, use_case: UseCase) -> None:
         self.use_case = use_case
-        self.predictions = Asset(
-            name=f"{use_case.name}/predictions", uri=f"sagemaker-batch://{use_case.name}/predictions"
-        )
+        # A name alone: a URI would make Airflow import every provider that knows a scheme, at parse time.
+        self.predictions = Asset(f"{use_case.name}/predictions")
 
     def pipeline(self) -> str:
         """Return the name of the pipeline in the environment that Airflow's configuration names."""

@@ -1,0 +1,151 @@
+"""The DAG files: they load, say what they need, and survive a broken use case."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.sdk import CronDataIntervalTimetable
+
+REPO = Path(__file__).parents[2]
+DAILY = {
+    "wait_for_batch": {"resolve_model"},
+    "resolve_model": {"start_batch_monitor"},
+    "start_batch_monitor": {"wait_for_batch_monitor"},
+    "wait_for_batch_monitor": {"assess_batch"},
+    "assess_batch": {"branch_on_violations"},
+    "branch_on_violations": {"publish_predictions", "alert_warning", "hold_predictions", "alert_critical"},
+    "publish_predictions": {"close_run"},
+    "alert_warning": {"close_run"},
+    "hold_predictions": {"close_run"},
+    "alert_critical": {"close_run"},
+    "close_run": set(),
+}
+MONTHLY = {
+    "start_training": {"wait_for_training"},
+    "wait_for_training": {"read_candidate"},
+    "read_candidate": {"review_candidate"},
+    "review_candidate": set(),
+}
+
+
+def edges(dag):
+    return {task.task_id: set(task.downstream_task_ids) for task in dag.tasks}
+
+
+@pytest.mark.parametrize(
+    ("file", "dag_id", "expected"),
+    [
+        ("batch_monitor", "churn_batch_monitor", DAILY),
+        ("train_baseline", "churn_train_baseline", MONTHLY),
+    ],
+)
+def test_tasks_and_edges_are_the_designs(dags, file, dag_id, expected):
+    """No edge leads from an alert to publish or hold: a skipped alert would skip them."""
+    assert edges(dags(file)[dag_id]) == expected
+
+
+@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_every_dag_says_whose_it_is_and_retries(dags, file):
+    """Owners, tags, a page of documentation, retries and a callback on failure."""
+    for dag in dags(file).values():
+        assert dag.doc_md
+        assert dag.tags
+        assert dag.has_on_failure_callback
+        assert isinstance(dag.timetable, CronDataIntervalTimetable)
+        for task in dag.tasks:
+            assert task.owner != "airflow"
+            assert task.retries >= 2
+            assert task.on_failure_callback
+
+
+@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_every_param_explains_itself(dags, file):
+    """The trigger form shows a title, a description and a type for each."""
+    for dag in dags(file).values():
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert {"title", "type"} <= set(param.schema), name
+            assert param.description, name
+
+
+@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_dags_serialize(dags, file):
+    """The scheduler reads what the DAG processor wrote."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dags(file).values():
+        again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert set(again.task_dict) == set(dag.task_dict)
+
+
+def test_the_closing_task_runs_whatever_failed_and_hides_nothing(dags):
+    """A teardown does not decide the run's state; a plain last task would turn failed days green."""
+    task = dags("batch_monitor")["churn_batch_monitor"].task_dict["close_run"]
+    assert task.is_teardown
+    assert not task.on_failure_fail_dagrun
+
+
+def test_scheduled_runs_do_not_catch_up(dags):
+    """Unpausing in June does not score January."""
+    assert not dags("batch_monitor")["churn_batch_monitor"].catchup
+
+
+@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_dag_files_import_no_aws(file):
+    """Parsing must stay cheap: boto3 and the amazon provider come when a task runs."""
+    code = (
+        "import runpy, sys; import airflow.sdk; "
+        f"runpy.run_path('dags/{file}.py'); "
+        "print([m for m in sys.modules if m.split('.')[0] in ('boto3', 'botocore') or 'amazon.aws.hooks' in m])"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": "plugins", **_home()}
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=False, cwd=REPO, env=environment, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_dag_files_only_declare(file):
+    """They define `build` and the loop that calls it; whatever works stands in plugins/."""
+    tree = ast.parse((REPO / "dags" / f"{file}.py").read_text())
+    assert [node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == ["build"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copy(REPO / "dags" / "use_cases" / "churn.yaml", tmp_path / "churn.yaml")
+    text = (tmp_path / "churn.yaml").read_text().replace('batch: "0 0 * * *"', 'batch: "30 1 * * *"')
+    (tmp_path / "fraud.yaml").write_text(text.replace("approval:", "aproval:"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "suffix"), [("batch_monitor", "_batch_monitor"), ("train_baseline", "_train_baseline")]
+)
+def test_a_broken_use_case_keeps_its_dag_and_the_others_run_on(dags, folder, file, suffix):
+    """One failing task says file, line and key; id and schedule stay."""
+    found = dags(file, folder)
+    assert set(found) == {f"churn{suffix}", f"fraud{suffix}"}
+    broken = found[f"fraud{suffix}"]
+    assert [task.task_id for task in broken.tasks] == ["use_case_is_broken"]
+    assert "approval" in broken.doc_md
+    if file == "batch_monitor":
+        assert broken.timetable.expression == "30 1 * * *"
+
+
+def test_a_tasks_process_builds_only_its_own_dag(dags, folder, monkeypatch):
+    """With a hundred use cases a task must not pay for ninety-nine others."""
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "churn_batch_monitor")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "resolve_model")
+    assert set(dags("batch_monitor", folder)) == {"churn_batch_monitor"}
+
+
+def _home():
+    import os
+
+    return {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
