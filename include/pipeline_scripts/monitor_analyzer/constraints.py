@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .documents import is_number
 from .errors import AnalyzerError
 from .inference import FRACTIONAL, INTEGRAL, STRING, UNKNOWN
 from .profile import ColumnProfile, Profile
@@ -124,7 +125,7 @@ def _setting(key: str, value: Any, where: str, file: str) -> Any:
         if spelled not in _CHOICES[key]:
             raise AnalyzerError(f"{where}.{key} must be one of {', '.join(_CHOICES[key])}.", file=file)
         return spelled
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if not is_number(value) or value < 0:
         raise AnalyzerError(f"{where}.{key} must be a number of at least 0, written without quotes.", file=file)
     return float(value)
 
@@ -162,7 +163,7 @@ def _feature(document: Any, config: MonitoringConfig, where: str, file: str) -> 
     if kind not in (INTEGRAL, FRACTIONAL, STRING, UNKNOWN):
         raise AnalyzerError(f"{where}: inferred_type must be Integral, Fractional, String or Unknown.", file=file)
     completeness = document.get("completeness")
-    if completeness is not None and (isinstance(completeness, bool) or not isinstance(completeness, int | float)):
+    if completeness is not None and not is_number(completeness):
         raise AnalyzerError(f"{where}: completeness must be a number between 0 and 1.", file=file)
     strings = document.get("string_constraints") or {}
     domains = strings.get("domains") if isinstance(strings, dict) else None

@@ -8,10 +8,11 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import checks, constraints, documents, drift_report, model_quality, statistics
+from . import checks, constraints, documents, drift_report, hooks, metrics, model_quality, statistics
 from .dataset import DatasetFormat, profile_dataset, read_records
 from .errors import AnalyzerError
 
@@ -30,23 +31,27 @@ class Job:
     baseline_statistics: Path | None
     baseline_constraints: Path | None
     environment: Mapping[str, str]
+    metrics_folder: Path
 
     @property
     def monitoring(self) -> bool:
         """Whether there is a baseline to compare with; otherwise the run makes one."""
         return bool(self.baseline_statistics or self.baseline_constraints)
 
-    @property
-    def sensitive(self) -> frozenset[str]:
-        """Columns whose values must not show in the drift report."""
-        text = self.environment.get("sensitive_features", "").strip()
-        if not text:
-            return frozenset()
+    def names(self, key: str) -> frozenset[str]:
+        """Return the columns that a key of the environment lists, as JSON or with commas."""
+        text = self.environment.get(key, "").strip()
         try:
             names = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",")]
         except ValueError as error:
-            raise AnalyzerError("sensitive_features is neither a JSON list nor names with commas.") from error
+            raise AnalyzerError(f"{key} is neither a JSON list nor names with commas.") from error
         return frozenset(str(name) for name in names if name)
+
+    @property
+    def preprocessor(self) -> hooks.Preprocessor | None:
+        """The user's handler for every record, imported when asked for."""
+        script = self.environment.get("record_preprocessor_script")
+        return hooks.Preprocessor(Path(script), self.environment) if script else None
 
 
 def load_job(opt_ml: Path) -> Job:
@@ -77,6 +82,7 @@ def load_job(opt_ml: Path) -> Job:
         optional("baseline_statistics"),
         optional("baseline_constraints"),
         environment,
+        Path(environment.get("CLOUDWATCH_METRICS_DIRECTORY") or opt_ml / metrics.DEFAULT_FOLDER),
     )
 
 
@@ -95,7 +101,14 @@ def data_quality(job: Job) -> tuple[dict[str, Any], int]:
         content = documents.read(job.baseline_statistics, "the baseline's statistics.json")
         baseline = statistics.parse(content, str(job.baseline_statistics))
     watched = {name: limit.domains or [] for name, limit in limits.features.items()} if limits else None
-    profile = profile_dataset(job.source, job.dataset_format, watched)
+    profile = profile_dataset(job.source, job.dataset_format, watched, job.preprocessor)
+    excluded = job.names("exclude_features_attribute")
+    profile.columns = [column for column in profile.columns if column.name not in excluded]
+    if job.environment.get("publish_cloudwatch_metrics") == "Enabled" and (
+        limits is None or limits.config.emit_metrics == "Enabled"
+    ):
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        metrics.write(job.metrics_folder, metrics.entries(profile, limits, baseline, job.environment, now))
     results = {
         "statistics.json": statistics.document(profile),
         "constraints.json": constraints.suggest(profile, method),
@@ -105,7 +118,7 @@ def data_quality(job: Job) -> tuple[dict[str, Any], int]:
     found = checks.violations(profile, limits, baseline) if limits else []
     results["constraint_violations.json"] = {"violations": [violation.document() for violation in found]}
     if baseline:
-        results["drift_report.json"] = drift_report.document(profile, baseline, job.sensitive)
+        results["drift_report.json"] = drift_report.document(profile, baseline, job.names("sensitive_features"))
     return results, len(found)
 
 
@@ -136,7 +149,7 @@ def quality_attributes(environment: Mapping[str, str], dataset_format: DatasetFo
 def quality(job: Job) -> tuple[dict[str, Any], int]:
     """Return the result documents of a model quality run and its number of violations."""
     attributes = quality_attributes(job.environment, job.dataset_format)
-    records = read_records(job.source, job.dataset_format, attributes.columns)
+    records = read_records(job.source, job.dataset_format, attributes.columns, job.preprocessor)
     today = model_quality.statistics_document(records, attributes, str(job.source))
     results = {"statistics.json": today, "constraints.json": model_quality.suggest(today, attributes.problem_type)}
     if not job.monitoring:
@@ -159,6 +172,9 @@ def run(opt_ml: Path) -> str:
     model = job.environment.get("analysis_type", "DATA_QUALITY") == "MODEL_QUALITY"
     results, found = quality(job) if model else data_quality(job)
     documents.write_together(job.output, results)
+    script = job.environment.get("post_analytics_processor_script")
+    if script:
+        hooks.run_postprocessor(Path(script), job.environment)
     if found:
         return f"CompletedWithViolations: Job completed successfully with {found} violations."
     return "Completed: Job completed successfully with no violations."

@@ -50,6 +50,21 @@ def check_start(path: Path) -> None:
             )
 
 
+def check_parquet(path: Path) -> None:
+    """Raise for a file that has not Parquet's mark at both ends.
+
+    Raises:
+        AnalyzerError: empty, of another kind, or truncated.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(max(0, path.stat().st_size - 4))
+        end = file.read(4)
+    if start != b"PAR1" or end != b"PAR1":
+        what = "empty" if not start else "truncated" if start == b"PAR1" else "no Parquet file"
+        raise AnalyzerError(f"the file is {what}.", file=str(path), hint="Check dataset_format and the job's input.")
+
+
 def decode_error(path: Path) -> AnalyzerError:
     """Return the error that names line and column of the first byte that is not UTF-8."""
     with path.open("rb") as file:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from .csv_file import CsvFile
 from .errors import AnalyzerError, ValueBeyondDoubleError
+from .hooks import PreprocessedFile, Preprocessor
+from .json_file import JsonFile
+from .parquet_file import ParquetFile
 from .profile import Profile, profile_blocks
 
 Block = Sequence[Sequence[str]]
@@ -91,16 +94,25 @@ def open_file(path: Path, dataset_format: DatasetFormat) -> DataFile:
     """Return the reader of one file."""
     if dataset_format.kind == "csv":
         return CsvFile(path, header=dataset_format.header)
-    raise AnalyzerError(f"the format {dataset_format.kind} is not read.", file=str(path))
+    return JsonFile(path) if dataset_format.kind == "json" else ParquetFile(path)
 
 
-def open_dataset(source: Path, dataset_format: DatasetFormat) -> list[DataFile]:
+def open_dataset(
+    source: Path, dataset_format: DatasetFormat, preprocessor: Preprocessor | None = None
+) -> list[DataFile]:
     """Return the readers of all files, which must agree on their columns.
+
+    Args:
+        source: a folder or a file.
+        dataset_format: how to read it.
+        preprocessor: a user's handler that every record passes.
 
     Raises:
         AnalyzerError: no file, or files with different columns.
     """
     files = [open_file(path, dataset_format) for path in files_of(source)]
+    if preprocessor:
+        files = [PreprocessedFile(file, preprocessor) for file in files]
     for other in files[1:]:
         if other.names != files[0].names:
             differing = sorted(set(other.names) ^ set(files[0].names)) or ["their order"]
@@ -113,13 +125,26 @@ def open_dataset(source: Path, dataset_format: DatasetFormat) -> list[DataFile]:
     return files
 
 
-def _blocks(files: Iterable[DataFile]) -> Iterator[Block]:
+def _blocks(files: Iterable[DataFile], on_progress: Callable[[int], None] | None = None) -> Iterator[Block]:
+    before = 0
     for file in files:
-        yield from file.blocks()
+        width, rows, size = 0, 0, file.path.stat().st_size
+        for block in file.blocks():
+            yield block
+            if on_progress:
+                if not width:  # an average row of the first block stands for all
+                    width = max(1, sum(len(text) + 1 for column in block for text in column) // len(block[0]))
+                rows += len(block[0])
+                on_progress(before + min(size, rows * width))
+        before += size
 
 
 def profile_dataset(
-    source: Path, dataset_format: DatasetFormat, watched: Mapping[str, Iterable[str]] | None = None
+    source: Path,
+    dataset_format: DatasetFormat,
+    watched: Mapping[str, Iterable[str]] | None = None,
+    preprocessor: Preprocessor | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Profile:
     """Return the profile of a dataset.
 
@@ -127,13 +152,15 @@ def profile_dataset(
         source: a folder or a file.
         dataset_format: how to read it.
         watched: by column, the texts whose counts a constraint needs.
+        preprocessor: a user's handler that every record passes.
+        on_progress: told how many bytes are read so far (an estimate for formats other than CSV).
 
     Raises:
         AnalyzerError: whatever is wrong with the files; a dataset without rows too.
     """
-    files = open_dataset(source, dataset_format)
+    files = open_dataset(source, dataset_format, preprocessor)
     try:
-        profile = profile_blocks(files[0].names, _blocks(files), watched)
+        profile = profile_blocks(files[0].names, _blocks(files, on_progress), watched)
     except ValueBeyondDoubleError as error:
         raise _beyond_double(files, error) from error
     if not profile.item_count:
@@ -158,13 +185,15 @@ def _beyond_double(files: Sequence[DataFile], error: ValueBeyondDoubleError) -> 
     )
 
 
-def read_records(source: Path, dataset_format: DatasetFormat, wanted: Sequence[str]) -> dict[str, list[str]]:
+def read_records(
+    source: Path, dataset_format: DatasetFormat, wanted: Sequence[str], preprocessor: Preprocessor | None = None
+) -> dict[str, list[str]]:
     """Return the raw texts of a few columns in full (model quality needs its columns sorted).
 
     Raises:
         AnalyzerError: a wanted column is not there.
     """
-    files = open_dataset(source, dataset_format)
+    files = open_dataset(source, dataset_format, preprocessor)
     names = files[0].names
     for name in wanted:
         if name not in names:

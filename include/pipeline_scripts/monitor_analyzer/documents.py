@@ -52,6 +52,16 @@ def _finite(text: str) -> float:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Whether a parsed JSON value is a number that a double can carry (true and false are none)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
 def dumps(document: Any) -> str:
     """Return a document pretty-printed in the container's way: `"key" : value`, lists of scalars on one line."""
     return "".join(_lines(document, "")) + "\n"

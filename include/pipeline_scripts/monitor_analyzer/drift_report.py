@@ -62,7 +62,7 @@ def jensen_shannon(baseline: Sequence[float], today: Sequence[float]) -> float:
     for p, q in zip(baseline, today, strict=True):
         middle = (p + q) / 2
         total += (p * math.log2(p / middle) if p else 0.0) / 2 + (q * math.log2(q / middle) if q else 0.0) / 2
-    return math.sqrt(max(0.0, total))
+    return min(1.0, math.sqrt(max(0.0, total)))
 
 
 def _shares(counts: Sequence[int], total: int) -> list[float]:
@@ -70,12 +70,22 @@ def _shares(counts: Sequence[int], total: int) -> list[float]:
 
 
 def _quantile_edges(ranks: Ranks, bins: int) -> list[float]:
-    """Return inner edges that cut the baseline into bins of about equal weight; equal edges collapse."""
-    edges = []
+    """Return inner edges that cut the baseline into bins of about equal weight.
+
+    A value that alone fills a bin gets one of its own, and a column of few distinct values one for each: otherwise
+    a flipped flag would share its bin with the other value.
+    """
+    items, cumulative = ranks.items, ranks.cumulative
+    if len(items) <= 2 * bins:
+        return items[1:]
+    edges = set()
     for index in range(1, bins):
-        position = bisect_right(ranks.cumulative, index * ranks.total / bins) - 1
-        edges.append(ranks.items[min(position, len(ranks.items) - 1)])
-    return sorted(set(edges))
+        position = min(bisect_right(cumulative, index * ranks.total / bins) - 1, len(items) - 1)
+        edges.add(items[position])
+        heavy = cumulative[position + 1] - cumulative[position] >= ranks.total / bins
+        if heavy and position + 1 < len(items):
+            edges.add(items[position + 1])
+    return sorted(edges)
 
 
 def _binned(ranks: Ranks, edges: Sequence[float]) -> list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .documents import is_number
 from .errors import AnalyzerError
 from .statistics import VERSION
 
@@ -306,7 +307,7 @@ def violations(statistics: dict[str, Any], constraints: Any, problem_type: str, 
     for name, constraint in constraints[key].items():
         threshold = constraint.get("threshold") if isinstance(constraint, dict) else None
         operator = constraint.get("comparison_operator") if isinstance(constraint, dict) else None
-        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or operator not in (LESS, GREATER):
+        if not is_number(threshold) or operator not in (LESS, GREATER):  # noqa: PLR6201 - may be unhashable
             raise AnalyzerError(
                 f"the constraint on {name!r} needs a number `threshold` and a `comparison_operator`, "
                 f"{LESS} or {GREATER}.",

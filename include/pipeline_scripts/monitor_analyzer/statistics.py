@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import kll
+from .documents import is_number
 from .errors import AnalyzerError
 from .inference import NUMERIC
 from .profile import ColumnProfile, NumericSummary, Profile
@@ -114,7 +115,7 @@ class BaselineStatistics:
 
 
 def _number(value: Any, where: str, file: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise AnalyzerError(f"{where} must be a number.", file=file, hint="Take the file that a baseline run wrote.")
     return value
 
