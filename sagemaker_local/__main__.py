@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -18,7 +19,7 @@ from typing import IO
 import uvicorn
 
 from sagemaker_local import __version__
-from sagemaker_local.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api, NullRunner
+from sagemaker_local.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.quotas import Quotas
 from sagemaker_local.runner import Runner
@@ -96,8 +97,8 @@ def _serve(options: argparse.Namespace) -> int:
         try:
             if options.host not in {"127.0.0.1", "localhost"}:
                 print(
-                    f"sagemaker_local: listening on {options.host}: whoever reaches it can run commands on this machine "
-                    "as you, for there is no sign-in. Use the default host unless the network is yours alone.",
+                    f"sagemaker_local: listening on {options.host}: whoever reaches it can run commands on this "
+                    "machine as you, for there is no sign-in. Use the default host unless the network is yours alone.",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -135,22 +136,21 @@ async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
     )
 
     def shut_down() -> None:
-        runner = api.runner
         try:
-            if not isinstance(runner, NullRunner):
-                runner.shutdown()
+            api.runner.shutdown()
         finally:
             loop.call_soon_threadsafe(setattr, server, "should_exit", True)  # noqa: FBT003 - an attribute's value
 
+    failures: list[str] = []
+
     def start_runner() -> None:
-        if not delegate.wait_ready(_AWS_START_SECONDS):
-            print(f"sagemaker_local: {delegate.error}", file=sys.stderr, flush=True)
+        try:
+            _take_up(api, delegate)
+            loop.call_soon_threadsafe(app.runner_started)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a server that runs nothing must not stay
+            traceback.print_exception(error)
+            failures.append(f"could not take up the work: {error}; see above and {delegate.log}")
             os.kill(os.getpid(), signal.SIGTERM)
-            return
-        runner = api.runner
-        if not isinstance(runner, NullRunner):
-            runner.start()
-        loop.call_soon_threadsafe(app.runner_started)
 
     server = _Uvicorn(config, threading.Thread(target=shut_down, name="shut-down"))
     threading.Thread(target=start_runner, name="start-runner", daemon=True).start()
@@ -158,6 +158,15 @@ async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
         await server.serve(sockets=[listener])
     finally:
         await app.close()
+    if failures:
+        raise StartError(failures[0])
+
+
+def _take_up(api: Api, delegate: Delegate) -> None:
+    """Begin to run, once what jobs need is there."""
+    if not delegate.wait_ready(_AWS_START_SECONDS):
+        raise StartError(delegate.error)
+    api.runner.start()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -33,6 +33,12 @@ class RunnerSeam(Protocol):
     `kind` is ``processing_job``, ``training_job`` or ``transform_job``.
     """
 
+    def start(self) -> None:
+        """Begin to run, and take up what a former process left."""
+
+    def shutdown(self) -> None:
+        """End every thread and process."""
+
     def job_created(self, kind: str, name: str) -> None:
         """A job stands in the store as InProgress."""
 
@@ -51,6 +57,12 @@ class RunnerSeam(Protocol):
 
 class NullRunner:
     """Runs nothing: for tests of the API alone."""
+
+    def start(self) -> None:
+        """Begin nothing."""
+
+    def shutdown(self) -> None:
+        """End nothing."""
 
     def job_created(self, kind: str, name: str) -> None:
         """Leave the job as it is."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 TARGET_PREFIX = "SageMaker."
 
@@ -36,12 +36,23 @@ def operation(name: str) -> OperationModel:
 
 
 @cache
+def members(shape_name: str) -> frozenset[str]:
+    """Return the names of the members of a structure."""
+    shape = service().shape_for(shape_name)
+    if not isinstance(shape, StructureShape):
+        raise TypeError(f"{shape_name} is a {shape.type_name}, no structure")
+    return frozenset(shape.members)
+
+
+@cache
 def token_members(name: str) -> tuple[str, ...]:
     """Return the members of an operation's input that are idempotency tokens.
 
     UpdateModelPackage has one that the model does not mark as such (a client does not fill it in), hence the names.
     """
     model = operation(name)
+    if model.input_shape is None:
+        return ()
     named = [member for member in ("ClientToken", "ClientRequestToken") if member in model.input_shape.members]
     return tuple(dict.fromkeys([*model.idempotent_members, *named]))
 

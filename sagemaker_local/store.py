@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
+Documents = list[Document]
+# Each document with its place in the order, ``[sort value, key]``.
+Placed = list[tuple[list[Any], Document]]
 
 KINDS = (
     "pipeline",  # key: name
@@ -103,7 +106,7 @@ class Transaction:
         row = self._connection.execute("SELECT body FROM document WHERE kind = ? AND key = ?", (kind, key)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def list(self, kind: str, parent: str | None = None) -> list[Document]:
+    def list(self, kind: str, parent: str | None = None) -> Documents:
         """Return the documents of a kind (below a parent), in the order in which they were created."""
         if parent is None:
             rows = self._connection.execute("SELECT body FROM document WHERE kind = ? ORDER BY seq", (kind,))
@@ -123,7 +126,7 @@ class Transaction:
             ).fetchone()
         return int(row[0])
 
-    def find(self, kind: str, member: str, value: str) -> list[Document]:
+    def find(self, kind: str, member: str, value: str) -> Documents:
         """Return the documents of a kind whose top-level member has that value, in created order."""
         rows = self._connection.execute(
             f"SELECT body FROM document WHERE kind = ? AND {_extract(member)} = ? ORDER BY seq",  # noqa: S608 - checked
@@ -131,7 +134,7 @@ class Transaction:
         )
         return [json.loads(body) for (body,) in rows]
 
-    def select(self, kind: str, query: Query) -> list[tuple[list[Any], Document]]:
+    def select(self, kind: str, query: Query) -> Placed:
         """Return the documents that a query asks for, each with its place in the order: ``[sort value, key]``.
 
         By creation time an index gives the order, so that a page costs the same however many documents there are.
@@ -246,6 +249,7 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._writer = threading.Lock()
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
         connection = self._connection()
         connection.execute("PRAGMA journal_mode = WAL")
@@ -254,12 +258,15 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Read and write in one ``BEGIN IMMEDIATE``; committed at the end, rolled back when an exception leaves it."""
-        with self._begin("BEGIN IMMEDIATE", writable=True) as tx:
+        # Threads of this process queue here: SQLite would have each sleep and try again, up to 100 ms at a time.
+        self._refuse_nesting()
+        with self._writer, self._begin("BEGIN IMMEDIATE", writable=True) as tx:
             yield tx
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Read one consistent snapshot, without waiting for a writer."""
+        self._refuse_nesting()
         with self._begin("BEGIN", writable=False) as tx:
             yield tx
 
@@ -271,14 +278,16 @@ class Store:
             self._connections.clear()
         self._local = threading.local()
 
-    @contextmanager
-    def _begin(self, statement: str, *, writable: bool) -> Iterator[Transaction]:
-        connection = self._connection()
-        if connection.in_transaction:
+    def _refuse_nesting(self) -> None:
+        if self._connection().in_transaction:
             raise RuntimeError(
                 "A transaction is open in this thread already; finish it first (or pass its `tx` on): "
                 "a nested one would commit the outer one's work."
             )
+
+    @contextmanager
+    def _begin(self, statement: str, *, writable: bool) -> Iterator[Transaction]:
+        connection = self._connection()
         connection.execute(statement)
         try:
             yield Transaction(connection, writable=writable)

@@ -242,7 +242,7 @@ def _render(shape: Shape, value: Any, path: str) -> Any:
     if model.is_document(shape):
         return value
     kind = shape.type_name
-    if kind == "structure" and isinstance(value, dict):
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
         unknown = sorted(set(value) - set(shape.members))
         if unknown:
             raise HandlerError(f"{path} has no member {', '.join(unknown)} in the service model")
@@ -251,9 +251,9 @@ def _render(shape: Shape, value: Any, path: str) -> Any:
             for name, item in value.items()
             if item is not None
         }
-    if kind == "list" and isinstance(value, list):
+    if isinstance(shape, ListShape) and isinstance(value, list):
         return [_render(shape.member, item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if kind == "map" and isinstance(value, dict):
+    if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: _render(shape.value, item, f"{path}[{key!r}]") for key, item in value.items()}
     if isinstance(value, _RENDERED.get(kind, ())) and (kind == "boolean" or not isinstance(value, bool)):
         return value

@@ -127,7 +127,7 @@ def _create(call: Call, job: JobKind) -> Document:
         raise ResourceInUseError(
             f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
         )
-    described = model.operation(f"Describe{job.title}").output_shape.members
+    described = model.members(f"Describe{job.title}Response")
     document = {
         **job.defaults(call),
         **{member: value for member, value in call.request.items() if member in described},

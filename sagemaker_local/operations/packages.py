@@ -120,7 +120,7 @@ def create_model_package(call: Call) -> Document:
         raise ValidationError(
             "Give exactly one of ModelPackageName (an unversioned package) and ModelPackageGroupName (a new version)."
         )
-    described = model.operation("DescribeModelPackage").output_shape.members
+    described = model.members("DescribeModelPackageOutput")
     package = {
         "CertifyForMarketplace": False,
         **{member: value for member, value in request.items() if member in described},
@@ -168,7 +168,7 @@ def describe_model_package(call: Call) -> Document:
 
 @operation("BatchDescribeModelPackage")
 def batch_describe_model_package(call: Call) -> Document:
-    members = model.service().shape_for("BatchDescribeModelPackageSummary").members
+    members = model.members("BatchDescribeModelPackageSummary")
     found: Document = {}
     failed: Document = {}
     for arn in call.request["ModelPackageArnList"]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.model import Shape
+from botocore.model import ListShape, Shape
 
 from sagemaker_local import listing, model
 from sagemaker_local.errors import NotImplementedHereError, ValidationError
@@ -58,7 +58,7 @@ def search(call: Call) -> Document:
 def _record(call: Call, resource: str, document: Document) -> Document:
     """Return a document as the SearchRecord shows it."""
     _, identity, tagged = RESOURCES[resource]
-    members = model.service().shape_for(resource).members
+    members = model.members(resource)
     record = {name: value for name, value in document.items() if name in members}
     if tagged:
         record["Tags"] = tags_of(call, document[identity])
@@ -96,7 +96,7 @@ def _any_item(record: Document, nested: Document, shape: Shape) -> bool:
     """Tell whether one item of a list satisfies all filters at once."""
     name = nested["NestedPropertyName"]
     listed = _shape_at(shape, name)
-    if listed is None or listed.type_name != "list":
+    if not isinstance(listed, ListShape):
         raise ValidationError(f"NestedPropertyName {name!r} is not a list of {shape.name}.")
     items = [item for value in _values(record, name) for item in (value if isinstance(value, list) else [value])]
     inner = [{**condition, "Name": condition["Name"].removeprefix(f"{name}.")} for condition in nested["Filters"]]
@@ -161,7 +161,7 @@ def _shape_at(shape: Shape, path: str) -> Shape | None:
         return model.service().shape_for("Float")
     current: Shape = shape
     for part in parts:
-        while current.type_name == "list":
+        while isinstance(current, ListShape):
             current = current.member
         if current.type_name == "map":
             return None

@@ -21,6 +21,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 API_ONLY = True
+NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
 MEGABYTE = 1024 * 1024
 
 
@@ -264,6 +265,7 @@ def start_beside(local_aws, state_dir, port, *arguments):
     )
 
 
+@NEEDS_PROC
 def test_the_rest_of_aws_is_started_again_when_it_dies(make_local_aws, wait_for):
     """Health counts the second start, and objects are still there."""
     server = make_local_aws("aws", "--api-only").start()
@@ -276,6 +278,7 @@ def test_the_rest_of_aws_is_started_again_when_it_dies(make_local_aws, wait_for)
         assert body.read() == b"v"
 
 
+@NEEDS_PROC
 def test_everything_survives_a_graceful_end(make_local_aws):
     """SIGTERM keeps queues, functions, objects and our state, and leaves no process."""
     server = make_local_aws("aws", "--api-only").start()
@@ -304,6 +307,7 @@ SLOW_JOB = {
 }
 
 
+@NEEDS_PROC
 def test_the_end_of_the_server_is_the_end_of_its_jobs(make_local_aws, wait_for):
     """SIGTERM while a job runs leaves neither the job's process nor any other."""
     server = make_local_aws("aws").start()
@@ -314,6 +318,7 @@ def test_the_end_of_the_server_is_the_end_of_its_jobs(make_local_aws, wait_for):
     wait_for(lambda: server.processes() == [], 10, "no process to be left")
 
 
+@NEEDS_PROC
 def test_a_killed_server_leaves_no_process_and_keeps_its_state(make_local_aws, wait_for):
     """After SIGKILL the child ends by itself, and what was answered is there after the next start."""
     server = make_local_aws("aws", "--api-only").start()
