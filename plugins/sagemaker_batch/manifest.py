@@ -16,6 +16,18 @@ ATTEMPTS = 10
 CHUNK_BYTES = 1 << 20
 
 
+class RowCountMismatch(PublishError):  # noqa: N818 - the field's word
+    """Rows were lost or doubled between the batch and its predictions."""
+
+
+class Superseded(PublishError):  # noqa: N818 - the field's word
+    """A newer execution has published the day; the older one leaves it alone."""
+
+
+class PublishConflict(PublishError):  # noqa: N818 - the field's word
+    """Others changed the manifest again and again while we tried."""
+
+
 @dataclass(frozen=True)
 class Published:
     """What publishing did: `created`, `replaced` (a former one is in the history) or `unchanged` (ours was there)."""
@@ -42,12 +54,13 @@ def build(
     """Return the manifest (docs/contracts/manifest.schema.json).
 
     Raises:
-        PublishError: rows in and out differ, or there is no predictions object.
+        PublishError: there is no predictions object.
+        RowCountMismatch: rows in and out differ.
     """
     if not predictions:
         raise PublishError(f"Execution {execution['arn']} succeeded and left no predictions; nothing is published.")
     if rows_in != rows_out:
-        raise PublishError(
+        raise RowCountMismatch(
             f"Batch day {batch_day} of {use_case} has {rows_in} rows in and {rows_out} predictions; they must agree, "
             "so nothing is published. Rows were lost or doubled in the transform: compare prepared/ and predictions/ "
             f"of execution {execution['arn']}."
@@ -74,14 +87,32 @@ def build(
 
 
 def count_rows(client: Any, bucket: str, key: str) -> int:
-    """Count the lines of an object by streaming it; a last line without a newline counts, blank lines do not."""
+    """Count the records of a CSV object by streaming it, a chunk at a time.
+
+    A newline within quotes belongs to its record (RFC 4180); a last record without a newline counts, a blank line not.
+
+    Raises:
+        PublishError: the object ends within quotes, as a truncated one does.
+    """
     body = client.get_object(Bucket=bucket, Key=key)["Body"]
-    rows, tail = 0, b""
+    rows, within, filled = 0, False, False
     for chunk in iter(lambda: body.read(CHUNK_BYTES), b""):
-        lines = (tail + chunk).split(b"\n")
-        tail = lines.pop()
-        rows += sum(1 for line in lines if line.strip())
-    return rows + bool(tail.strip())
+        for number, part in enumerate(chunk.split(b'"')):
+            if number:  # a quote stood here; a doubled one opens and closes nothing
+                within, filled = not within, True
+            if within:
+                continue
+            *ended, rest = part.split(b"\n")
+            for line in ended:
+                rows += filled or bool(line.strip())
+                filled = False
+            filled = filled or bool(rest.strip())
+    if within:
+        raise PublishError(
+            f"s3://{bucket}/{key} ends within quotes: it is truncated, or a cell holds a single quote. Nothing is "
+            "published; compare it with prepared/ of the same execution, then run the day again."
+        )
+    return rows + filled
 
 
 def publish(client: Any, bucket: str, key: str, history_prefix: str, manifest: dict[str, Any]) -> Published:
@@ -92,7 +123,8 @@ def publish(client: Any, bucket: str, key: str, history_prefix: str, manifest: d
     earlier put had won and only its answer was lost.
 
     Raises:
-        PublishError: a manifest of a newer execution (by CreationTime) is there, or others win again and again.
+        Superseded: a manifest of a newer execution (by CreationTime) is there.
+        PublishConflict: others win again and again.
     """
     ours = manifest["execution_arn"]
     lost = ""  # how the put whose answer we lost would be called
@@ -108,7 +140,7 @@ def publish(client: Any, bucket: str, key: str, history_prefix: str, manifest: d
         if former["execution_arn"] == ours:
             return Published(lost or "unchanged", former_execution)
         if _created(former) > _created(manifest):
-            raise PublishError(
+            raise Superseded(
                 f"s3://{bucket}/{key} was published by a newer execution, {former['execution_arn']} of "
                 f"{former['execution_created']}; ours is of {manifest['execution_created']} and does not replace it. "
                 "If it should, run the day again."
@@ -117,7 +149,7 @@ def publish(client: Any, bucket: str, key: str, history_prefix: str, manifest: d
         if records.replace(client, bucket, key, manifest, stored.etag):
             return Published("replaced", former["execution_arn"])
         lost, former_execution = "replaced", former["execution_arn"]
-    raise PublishError(
+    raise PublishConflict(
         f"s3://{bucket}/{key} was changed by others {ATTEMPTS} times while we tried to publish {ours}. "
         "Are several runs of one day at work? Clear publish_predictions when they have ended."
     )
