@@ -1,8 +1,8 @@
 """The built-in XGBoost algorithm in training: ``python -m sagemaker_local.runtimes.xgboost_training --ml /opt/ml``.
 
-By the contract of AWS's container: channels ``train`` and (optional) ``validation`` of CSV files without header, label
-in the first column, delimiter found by itself; hyperparameters as text; ``model/xgboost-model``; what is the person's
-error goes to ``output/failure`` with exit code 2.
+By the contract of AWS's container: hyperparameters as text; channels ``train`` and, optionally, ``validation``; one
+line of metrics a round; ``model/xgboost-model``, the booster as JSON, which every version of XGBoost loads from a file
+or from bytes. What is the person's mistake goes to ``output/failure`` with exit code 2.
 """
 
 from __future__ import annotations
@@ -14,171 +14,199 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
-import xgboost
-from xgboost.callback import EarlyStopping, TrainingCallback
 
-from sagemaker_local.runtimes import xgboost_parameters
-from sagemaker_local.runtimes.xgboost_parameters import MAXIMIZED, Hyperparameters, UserError
+from sagemaker_local.runtimes import failure, hyperparameters, training_data
+from sagemaker_local.runtimes.failure import UserError
+from sagemaker_local.runtimes.hyperparameters import MAXIMIZED, Settings
+from sagemaker_local.runtimes.lean import import_xgboost
+from sagemaker_local.runtimes.training_data import Channel
 
-_CSV = ("text/csv", "csv")
-_DELIMITERS = ",\t;| "
-_SNIFFED = 64 * 1024
+MODEL = "xgboost-model"
+_CHANNELS = ("train", "validation")
 
 
 def main() -> int:
     """Train, and return the exit code."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ml", type=Path, default=Path("/opt/ml"))
-    ml: Path = parser.parse_args().ml
-    try:
-        train(ml)
-    except UserError as error:
-        return _fail(ml, str(error), 2)
-    except (xgboost.core.XGBoostError, ValueError) as error:
-        return _fail(ml, f"XGB train call failed with exception: {error}", 2)
-    return 0
-
-
-def _fail(ml: Path, message: str, code: int) -> int:
-    print(f"[ERROR] {message}", flush=True)
-    (ml / "output").mkdir(parents=True, exist_ok=True)
-    (ml / "output" / "failure").write_text(message)
-    return code
+    parser = argparse.ArgumentParser(description="The built-in XGBoost algorithm in training.")
+    parser.add_argument("--ml", type=Path, default=Path("/opt/ml"), help="what the job sees as /opt/ml")
+    return failure.run(parser.parse_args().ml, train)
 
 
 def train(ml: Path) -> None:
-    """Train as the files below `ml` ask for and leave the model there.
+    """Train as the files below `ml` ask for, and leave the model there.
 
     Raises:
         UserError: hyperparameters or data are wrong.
     """
-    hyperparameters = xgboost_parameters.read(_json(ml / "input/config/hyperparameters.json"))
-    channels = _json(ml / "input/config/inputdataconfig.json")
-    for name in channels:
-        if name not in {"train", "validation"}:
-            print(f"[INFO] The channel {name} is not used; this algorithm knows train and validation.", flush=True)
-    if "train" not in channels:
-        raise UserError(f"Missing required channel: train. Given: {', '.join(sorted(channels)) or 'none'}.")
-    training = load(ml / "input/data/train", channels["train"], "train", weights=hyperparameters.csv_weights)
-    evaluated = [(training, "train")]
-    if "validation" in channels:
-        data = load(
-            ml / "input/data/validation", channels["validation"], "validation", weights=hyperparameters.csv_weights
+    settings = hyperparameters.check(_json(ml / "input/config/hyperparameters.json"))
+    for name in settings.ignored:
+        _say(f"Hyperparameter {name} has no effect in this version of XGBoost.")
+    channels = _channels(ml, settings)
+    for channel in channels:
+        check_labels(channel, settings)
+    xgboost = import_xgboost()
+    try:
+        matrices = [(_matrix(xgboost, channel), channel.name) for channel in channels]
+        for matrix, name in matrices:
+            _say(f"{name.capitalize()} matrix has {matrix.num_row()} rows and {matrix.num_col()} columns")
+        booster = _fit(xgboost, settings, matrices)
+    except xgboost.core.XGBoostError as error:
+        # The first line says it; the rest is a C++ stack trace, which belongs into the log.
+        print(error, file=sys.stderr, flush=True)
+        message = str(error).strip().splitlines()[0]
+        raise UserError(f"XGB train call failed with exception: {message}. See the job's log for more.") from error
+    save(booster, ml / "model")
+
+
+def save(booster: Any, directory: Path) -> None:
+    """Write the model whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = directory.parent / f".{MODEL}.partial"
+    partial.write_bytes(booster.save_raw("json"))
+    partial.replace(directory / MODEL)
+
+
+def check_labels(channel: Channel, settings: Settings) -> None:
+    """Check that the labels suit the objective.
+
+    Raises:
+        UserError: one does not; with the file and the row.
+    """
+    labels, objective = channel.labels, settings.objective
+    _refuse(
+        channel, ~np.isfinite(labels), "is missing or no finite number; every row needs a label, in the first column"
+    )
+    if objective in {"binary:logistic", "binary:logitraw", "reg:logistic"}:
+        wrong = (labels < 0) | (labels > 1)
+        _refuse(channel, wrong, f"is out of range: label must be in [0,1] for logistic regression ({objective})")
+    elif objective == "binary:hinge":
+        _refuse(channel, (labels != 0) & (labels != 1), "is out of range: label must be 0 or 1 for binary:hinge")
+    elif objective.startswith("multi:") and settings.classes is not None:
+        wrong = (labels < 0) | (labels >= settings.classes) | (labels != np.floor(labels))
+        _refuse(
+            channel,
+            wrong,
+            f"is out of range: label must be an integer in [0, num_class), num_class = {settings.classes}",
         )
-        if data.num_col() != training.num_col():
+    elif objective in {"count:poisson", "reg:tweedie", "rank:ndcg", "rank:map", "rank:pairwise"}:
+        _refuse(channel, labels < 0, f"is out of range: label must be nonnegative for {objective}")
+    elif objective == "reg:gamma":
+        _refuse(channel, labels <= 0, "is out of range: label must be positive for reg:gamma")
+    elif objective == "reg:squaredlogerror":
+        _refuse(channel, labels <= -1, "is out of range: label must be greater than -1 for reg:squaredlogerror")
+    if channel.weights is not None:
+        _refuse(channel, ~(channel.weights >= 0), "has a weight that is missing or negative")
+    if objective.startswith("rank:") and channel.groups is None:
+        raise UserError(
+            f"Objective {objective} ranks within groups, and the channel '{channel.name}' has none. Use libsvm lines "
+            "with a query id (label qid:7 0:1.5 ...) and ContentType text/libsvm."
+        )
+    if channel.groups is not None and np.any(np.diff(channel.groups) < 0):
+        raise UserError(f"Channel '{channel.name}': lines of one qid must stand together, in ascending order of qid.")
+
+
+def _refuse(channel: Channel, wrong: np.ndarray, problem: str) -> None:
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong))
+    others = int(wrong.sum()) - 1
+    more = f" ({others} more rows likewise)" if others else ""
+    raise UserError(f"{channel.locate(row)}: the label {channel.labels[row]:g} {problem}.{more}")
+
+
+def _channels(ml: Path, settings: Settings) -> list[Channel]:
+    config = _json(ml / "input/config/inputdataconfig.json")
+    if "train" not in config:
+        raise UserError(
+            f"Missing required channel: train. The job has: {', '.join(sorted(config)) or 'none'}. Add one whose "
+            "ChannelName is train to InputDataConfig."
+        )
+    for name in sorted(set(config) - set(_CHANNELS)):
+        _say(f"The channel {name} is not used: the algorithm knows {' and '.join(_CHANNELS)}.")
+    found = [
+        training_data.read(ml / "input/data" / name, name, config[name], weights=settings.csv_weights)
+        for name in _CHANNELS
+        if name in config
+    ]
+    first, last = found[0], found[-1]
+    sparse = not isinstance(first.features, np.ndarray)
+    if sparse != (not isinstance(last.features, np.ndarray)):
+        raise UserError("The channels train and validation have different content types; give both the same.")
+    if first.columns != last.columns:
+        if not sparse:
             raise UserError(
-                f"The validation data has {data.num_col()} features, the train data {training.num_col()}; "
-                "both need the same columns, label first."
+                f"The validation data has {last.columns} features, the train data {first.columns}; both need the same "
+                "columns, label first."
             )
-        evaluated.append((data, "validation"))
-    print(f"[INFO] Train matrix has {training.num_row()} rows and {training.num_col()} columns", flush=True)
-    booster = fit(hyperparameters, evaluated)
-    model = ml / "model"
-    model.mkdir(parents=True, exist_ok=True)
-    # Saved with a suffix, then renamed: newer versions choose the format by the suffix.
-    booster.save_model(model / "model.json")
-    (model / "model.json").rename(model / "xgboost-model")
+        # libsvm leaves zeros out: the widest row decides how many features there are.
+        width = max(first.columns, last.columns)
+        for channel in found:
+            channel.features.resize((channel.rows, width))
+    return found
 
 
-def fit(hyperparameters: Hyperparameters, evaluated: list[tuple[xgboost.DMatrix, str]]) -> xgboost.Booster:
-    """Return the trained booster; each round is one line of the log, as the container writes it."""
-    parameters: list[tuple[str, Any]] = list(hyperparameters.booster.items())
-    parameters += [("eval_metric", metric) for metric in hyperparameters.metrics]
-    callbacks: list[TrainingCallback] = []
-    names = [name for _, name in evaluated]
-    if hyperparameters.early_stopping_rounds and "validation" in names and hyperparameters.metrics:
-        metric = hyperparameters.metrics[-1]
-        callbacks.append(
-            EarlyStopping(
-                rounds=hyperparameters.early_stopping_rounds,
-                data_name="validation",
-                metric_name=metric,
-                maximize=metric.partition("@")[0] in MAXIMIZED,
-                save_best=True,
-            )
-        )
+def _matrix(xgboost: Any, channel: Channel) -> Any:
+    return xgboost.DMatrix(channel.features, label=channel.labels, weight=channel.weights, qid=channel.groups)
+
+
+def _fit(xgboost: Any, settings: Settings, matrices: list[tuple[Any, str]]) -> Any:
+    callbacks = [_log(xgboost)]
+    if settings.early_stopping is not None:
+        if len(matrices) == 1:
+            _say("early_stopping_rounds has no effect without the channel validation.")
+        else:
+            callbacks.append(_stopper(xgboost, settings))
+    parameters = {**settings.parameters, **({"eval_metric": settings.metrics} if settings.metrics else {})}
     return xgboost.train(
         parameters,
-        evaluated[0][0],
-        num_boost_round=hyperparameters.num_round,
-        evals=evaluated,
-        callbacks=[_Lines(), *callbacks],
+        matrices[0][0],
+        num_boost_round=settings.rounds,
+        evals=matrices,
+        callbacks=callbacks,
         verbose_eval=False,
     )
 
 
-class _Lines(TrainingCallback):
-    """``[39]#011train-auc:1.00000#011validation-auc:0.99983``: the tab is how it stands in CloudWatch Logs."""
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        del model
-        values = [
-            f"{data}-{metric}:{history[-1]:.5f}"
-            for data, metrics in evals_log.items()
-            for metric, history in metrics.items()
-        ]
-        print("#011".join([f"[{epoch}]", *values]), flush=True)
-        return False
+def _stopper(xgboost: Any, settings: Settings) -> Any:
+    """Watch the last metric of the validation data; keep the best round's model, as the container does."""
+    metric = settings.metrics[-1] if settings.metrics else None
+    return xgboost.callback.EarlyStopping(
+        rounds=settings.early_stopping,
+        data_name="validation",
+        metric_name=metric,
+        maximize=None if metric is None else metric.partition("@")[0] in MAXIMIZED,
+        save_best=settings.parameters.get("booster") != "gblinear",  # a linear model has no rounds to cut off
+    )
 
 
-def load(directory: Path, channel: dict[str, str], name: str, *, weights: bool) -> xgboost.DMatrix:
-    """Return the data of a channel.
+def _log(xgboost: Any) -> Any:
+    class Lines(xgboost.callback.TrainingCallback):
+        """``[39]#011train-auc:1.00000#011validation-auc:0.99983``: a tab as it stands in CloudWatch Logs."""
 
-    Raises:
-        UserError: of another content type, empty, with a header or text in it, or of files with unequal columns.
-    """
-    content_type = channel.get("ContentType", "")
-    if content_type.partition(";")[0].strip().lower() not in _CSV:
-        raise UserError(
-            f"The channel {name} has ContentType {content_type or '(none, which means text/libsvm)'!r}; "
-            "the local runtime reads text/csv. Set ContentType: text/csv for it."
-        )
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
-    tables = [_table(path, name) for path in files if path.stat().st_size]
-    if not tables:
-        raise UserError(f"No data in the channel {name}: it holds {len(files)} files, all empty.")
-    widths = {table.shape[1] for table in tables}
-    if len(widths) > 1:
-        raise UserError(f"The files of the channel {name} have different numbers of columns: {sorted(widths)}.")
-    rows = np.concatenate(tables)
-    first = 2 if weights else 1
-    if rows.shape[1] <= first:
-        raise UserError(f"The channel {name} has {rows.shape[1]} columns; label and at least one feature are needed.")
-    if np.isnan(rows[:, 0]).any():
-        raise UserError(f"The channel {name} has rows without a label (it stands in the first column).")
-    return xgboost.DMatrix(rows[:, first:], label=rows[:, 0], weight=rows[:, 1] if weights else None)
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            del model
+            values = [
+                f"{data}-{metric}:{_last(history):.5f}"
+                for data, metrics in evals_log.items()
+                for metric, history in metrics.items()
+            ]
+            print("#011".join([f"[{epoch}]", *values]), flush=True)
+            return False
+
+    return Lines()
 
 
-def _table(path: Path, channel: str) -> np.ndarray:
-    try:
-        table = pl.read_csv(path, has_header=False, separator=_delimiter(path), infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise UserError(f"{path.name} of the channel {channel} is no CSV: {error}") from error
-    columns = []
-    for number, column in enumerate(table.iter_columns()):
-        stripped = column.str.strip_chars()
-        numbers = stripped.cast(pl.Float32, strict=False)
-        wrong = stripped.filter(numbers.is_null() & stripped.is_not_null() & (stripped != ""))
-        if len(wrong):
-            raise UserError(
-                f"{path.name} of the channel {channel} has text in column {number + 1}: {wrong[0]!r}. "
-                "Training data is numeric and has no header line."
-            )
-        columns.append(numbers.to_numpy())
-    return np.column_stack(columns).astype(np.float32)
-
-
-def _delimiter(path: Path) -> str:
-    with path.open(errors="replace", newline="") as file:
-        line = file.readline(_SNIFFED)
-    counts = {delimiter: line.count(delimiter) for delimiter in _DELIMITERS}
-    return max(counts, key=lambda delimiter: counts[delimiter])
+def _last(history: Any) -> float:
+    return float(history[-1])
 
 
 def _json(path: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(path.read_text())
     return document
+
+
+def _say(text: str) -> None:
+    print(f"[INFO] {text}", flush=True)
 
 
 if __name__ == "__main__":
