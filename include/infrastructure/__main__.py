@@ -30,9 +30,10 @@ def deploy(verb: str, environment_name: str, use_cases: Path) -> int:
     environment = load_environment(environment_name)
     compiled = [read_compiled(load_use_case(path), environment) for path in sorted(use_cases.glob("*.yaml"))]
     counts: Counter[str] = Counter()
-    for change in Deployment(environment, compiled, act=verb == "apply").changes():
-        counts[change.outcome] += 1
-        print(f"{WORDS[verb][change.outcome]:<12}  {change.kind:<19}  {change.name}", flush=True)
+    with Deployment(environment, compiled, act=verb == "apply") as deployment:
+        for change in deployment.changes():
+            counts[change.outcome] += 1
+            print(f"{WORDS[verb][change.outcome]:<12}  {change.kind:<19}  {change.name}", flush=True)
     said = ", ".join(f"{count} {WORDS[verb][outcome]}" for outcome, count in counts.items())
     print(f"{environment.name}: {said}.")
     return int(verb == "status" and any(counts[outcome] for outcome in ("created", "updated")))

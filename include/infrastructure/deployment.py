@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import boto3
 from botocore.exceptions import ClientError
@@ -47,7 +47,7 @@ class Change:
 
 
 class Deployment:
-    """Deploys one environment; `changes` yields as it goes."""
+    """Deploys one environment; `changes` yields as it goes. Use it in a `with`: it holds connections."""
 
     def __init__(self, environment: Environment, compiled: list[Compiled], *, act: bool) -> None:
         self.environment = environment
@@ -59,6 +59,13 @@ class Deployment:
         self.s3, self.iam, self.functions = session.client("s3"), session.client("iam"), session.client("lambda")
         self.sns, self.sqs = session.client("sns"), session.client("sqs")
         self.sagemaker, self.sts = session.client("sagemaker"), session.client("sts")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in (self.s3, self.iam, self.functions, self.sns, self.sqs, self.sagemaker, self.sts):
+            client.close()
 
     def changes(self) -> Iterator[Change]:
         """Yield a change for each resource, after it was made.

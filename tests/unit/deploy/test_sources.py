@@ -1,0 +1,117 @@
+import io
+import json
+import zipfile
+
+import pytest
+
+from include.infrastructure import code, policies
+from include.infrastructure.__main__ import main
+from include.infrastructure.compiled import StaleError, read_compiled
+from include.infrastructure.environment import EnvironmentFileError, load_environment
+from include.infrastructure.function import function_zip
+
+# What AWS cannot restrict to a resource.
+WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", ["execution", "lambda", "airflow", "inbox"])
+def test_policies_allow_named_actions_on_named_resources(name, environment, churn):
+    """No role may do everything, and nothing may be done everywhere unless AWS knows no resource for it."""
+    document = policies.policy(name, environment, [churn])
+    assert len(json.dumps(document)) < 10_240
+    for statement in document["Statement"]:
+        actions = listed(statement["Action"])
+        assert all("*" not in action for action in actions)
+        if "*" in listed(statement["Resource"]):
+            assert set(actions) <= WITHOUT_RESOURCE
+        if "iam:PassRole" in actions:
+            assert statement["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}
+
+
+def test_airflow_may_start_only_its_own_pipelines(environment, churn):
+    """The workers' policy names the pipelines of the use cases."""
+    document = policies.policy("airflow", environment, [churn])
+    (statement,) = [item for item in document["Statement"] if item["Sid"] == "StartAndWatchPipelines"]
+    at = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/"
+    assert f"{at}churn-batch-monitor-local" in statement["Resource"]
+    assert all(resource.startswith(f"{at}churn-") for resource in statement["Resource"])
+
+
+def test_the_functions_zip_is_the_same_bytes_and_holds_what_it_imports():
+    """The zip depends on its sources only, and its package's __init__ is empty."""
+    assert function_zip() == function_zip()
+    with zipfile.ZipFile(io.BytesIO(function_zip())) as archive:
+        assert archive.namelist() == ["handler.py", "sagemaker_batch/__init__.py", "sagemaker_batch/registry.py"]
+        assert archive.read("sagemaker_batch/__init__.py") == b""
+
+
+def test_the_digest_follows_names_and_contents(tmp_path):
+    """A changed byte, a moved file or a new one is another digest; caches and hidden files are none of it."""
+
+    def digest(engine="managed"):
+        return code.code_digest(code.code_files(engine, tmp_path))
+
+    (tmp_path / "monitor_analyzer").mkdir()
+    (tmp_path / "a.py").write_text("1")
+    first = digest()
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("x")
+    (tmp_path / ".hidden").write_text("x")
+    (tmp_path / "monitor_analyzer" / "m.py").write_text("x")
+    assert digest() == first
+    assert digest("bundled") != first
+    (tmp_path / "a.py").write_text("2")
+    second = digest()
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, second, digest()}) == 3
+
+
+def test_stale_definitions_are_refused(churn, environment, tmp_path):
+    """A definition that no longer follows from use case or environment is refused, with what to type."""
+    split = churn.model.model_copy(update={"hyperparameters": {"max_depth": 9}})
+    with pytest.raises(StaleError, match="make pipelines ENV=local"):
+        read_compiled(churn.model_copy(update={"model": split}), environment)
+    with pytest.raises(StaleError, match="stale"):
+        read_compiled(churn, environment.model_copy(update={"bucket": "another-bucket"}))
+    with pytest.raises(StaleError, match="not compiled"):
+        read_compiled(churn, environment, tmp_path)
+
+
+def test_alerts_and_schedule_are_edited_without_compiling(churn, environment):
+    """What the pipelines do not depend on does not make them stale."""
+    edited = churn.model_copy(
+        update={"schedule": churn.schedule.model_copy(update={"batch": "0 5 * * *"}), "owners": ["x"], "retries": 5}
+    )
+    assert read_compiled(edited, environment).code_digest
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: [", "no YAML"),
+        ("name: broken\n", "account: Field required"),
+        ("", "the file"),
+    ],
+)
+def test_a_wrong_environment_names_file_and_key(tmp_path, text, says):
+    """Whoever edits an environment learns which key is wrong."""
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(EnvironmentFileError, match=r"broken\.yaml") as caught:
+        load_environment("broken", tmp_path)
+    assert says in str(caught.value)
+
+
+def test_an_unknown_environment_lists_the_known_ones(capsys):
+    """A mistyped name is answered with those that exist."""
+    assert main(["plan", "--environment", "lcoal"]) == 1
+    assert "Known are: local" in capsys.readouterr().err
+
+
+def test_destroy_is_not_built_and_says_so(capsys):
+    """What is not built ends with exit code 2 and no change."""
+    assert main(["destroy"]) == 2
+    assert "not built" in capsys.readouterr().err
