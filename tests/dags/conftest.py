@@ -23,7 +23,6 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:GitWildMatchPattern:DeprecationWarning")
 
 
-
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     for name in list(os.environ):
