@@ -35,7 +35,12 @@ def verdict_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dic
         subject=f"[{severity}] {use_case} {day}: {verdict}",
         body="\n".join(lines),
         identity=(dag_id, day, "verdict", verdict),
-        attributes={"batch_day": day, "verdict": verdict, "dag_id": dag_id},
+        attributes={
+            "batch_day": day,
+            "verdict": verdict,
+            "dag_id": dag_id,
+            "execution_arn": record["execution"]["arn"],
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """Alerts: once, to everyone, in words; and one digest for a backfill."""
 
 import json
+from datetime import timedelta
 
 import boto3
 import pytest
@@ -25,6 +26,7 @@ RECORD = {
         }
     ],
     "model": {"version": 3, "arn": "arn:package/3"},
+    "execution": {"arn": "arn:execution/e1"},
 }
 
 
@@ -91,8 +93,9 @@ def test_an_undelivered_alert_may_be_taken_over(s3, bucket):
     assert alerts.send(s3, bucket, alert(), ["a"], owner="run2", deliver=Phone()) == "sent"
 
 
-def test_a_worker_that_died_while_sending_is_taken_over_by_its_retry(s3, bucket):
-    """The record says sending, and its owner comes back."""
+def test_a_worker_that_died_while_sending_is_taken_over_by_its_retry(s3, bucket, monkeypatch):
+    """The record says sending, its lease runs out, and its owner comes back."""
+    monkeypatch.setattr(alerts, "LEASE", timedelta(seconds=0))
 
     def die(_conn, _what):
         raise KeyboardInterrupt
