@@ -102,8 +102,6 @@ def test_train_baseline_has_the_promised_steps_and_parameters():
     assert condition["Type"] == "GreaterThanOrEqualTo"
     refused = step(TRAIN, "CheckAccuracy")["Arguments"]["ElseSteps"]
     assert [item["Name"] for item in refused] == ["AccuracyBelowThreshold"]
-        "AccuracyBelowThreshold"
-    ]
 
 
 def test_batch_monitor_has_the_promised_steps_and_parameters():
@@ -201,12 +199,10 @@ def test_every_steps_arguments_are_what_the_service_takes(name):
 
 
 def test_names_in_the_definitions_are_those_of_the_deployment():
+    """The definitions name the function, group and role that deployment makes."""
+    assert step(BATCH, "GetLatestModel")["FunctionArn"] == names.function_arn("local", "us-east-1", "000000000000")
     registered = step(TRAIN, "RegisterModel")["Arguments"]
     assert registered["ModelPackageGroupName"] == names.model_package_group("churn", "local")
-    assert step(BATCH, "GetLatestModel")["FunctionArn"] == names.function_arn("local", "us-east-1", "000000000000")
-    assert step(TRAIN, "RegisterModel")["Arguments"]["ModelPackageGroupName"] == names.model_package_group(
-        "churn", "local"
-    )
     role = names.role_arn(names.execution_role("local"), "000000000000")
     assert step(TRAIN, "PrepareData")["Arguments"]["RoleArn"] == role
 
