@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import time
-
-import pytest
-
 from tests.sagemaker_local.run_support import (
     BUCKET,
     definition,
-    get,
     inputs,
     log_lines,
     outputs,
     processing,
-    processing_arguments,
     put,
     read,
     start,
