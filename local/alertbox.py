@@ -1,12 +1,16 @@
 """The local inbox: alerts as they arrived in the SQS queue that is subscribed to the alert topic."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from local.airflow import ENVIRONMENT
 from sagemaker_batch import names
+
+# Where the keeper of a house that stays up keeps what it took from the queue.
+INBOX_FILE = "inbox.jsonl"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,29 @@ class Inbox:
         """Keep an alert; one that SQS delivers twice counts once."""
         if all(known.id != alert.id for known in self.alerts):
             self.alerts.append(alert)
+
+
+class KeptInbox(Inbox):
+    """An inbox whose alerts also stand in a file, one JSON object a line, and survive a restart."""
+
+    def __init__(self, sqs: Any, file: Path) -> None:
+        super().__init__(sqs)
+        self.file = file
+        self.alerts = read_kept(file)
+
+    def keep(self, alert: Alert) -> None:
+        """Keep an alert in memory and in the file."""
+        before = len(self.alerts)
+        super().keep(alert)
+        if len(self.alerts) > before:
+            with self.file.open("a") as stream:
+                stream.write(json.dumps(asdict(alert)) + "\n")
+
+
+def read_kept(file: Path) -> list[Alert]:
+    """Return the alerts of such a file, oldest first; a line that is being written at this moment is left for later."""
+    text = file.read_text() if file.exists() else ""
+    return [Alert(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def parse(message: dict[str, Any]) -> Alert:

@@ -115,7 +115,13 @@ class Cloud:
                 pages = logs.get_paginator("filter_log_events").paginate(
                     logGroupName=group, logStreamNamePrefix=arn.rsplit("/", 1)[-1]
                 )
-                return [event["message"].rstrip() for page in pages for event in page["events"]][-lines:]
+                return [
+                    event["message"].rstrip()
+                    for page in pages
+                    for event in page["events"]
+                    # The local Logs answer with every stream of the group, whatever prefix was asked for.
+                    if event["logStreamName"].startswith(arn.rsplit("/", 1)[-1])
+                ][-lines:]
             except logs.exceptions.ResourceNotFoundException:
                 return []
         return []

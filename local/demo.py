@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from local import batches, environment, material, outcome, signals, training
-from local.alertbox import Alert, Inbox
+from local.alertbox import INBOX_FILE, Inbox, read_kept
 from local.cloud import Cloud, records
 from local.console import Console
 from local.errors import HouseError
@@ -93,7 +95,7 @@ def _story(house: House, console: Console, given: argparse.Namespace) -> list[st
         with console.phase("One more day, by hand"):
             runs[stuff.by_hand] = batches.by_hand(api, cloud, stuff.by_hand, console.say)
     with console.phase("What became of each day"):
-        outcomes = _outcomes(cloud, stuff, runs)
+        outcomes = _outcomes(cloud, stuff, runs, house.state / INBOX_FILE)
         console.say(outcome.table(outcomes))
         _explain(console, cloud, outcomes)
     return outcome.failures(outcomes, stuff.kinds)
@@ -105,12 +107,14 @@ def _upload(cloud: Cloud, stuff: Material, console: Console) -> None:
         console.say(f"{stuff.rows(day)} customers of {day} -> {cloud.put_day(day, file)}")
 
 
-def _outcomes(cloud: Cloud, stuff: Material, runs: dict) -> list[DayOutcome]:
+def _outcomes(cloud: Cloud, stuff: Material, runs: dict[date, dict[str, Any]], kept: Path) -> list[DayOutcome]:
     """Read every day's end; alerts travel beside the runs, so those that are still due are waited for a moment."""
     inbox = Inbox(cloud.client("sqs"))
+    # A house that stays up has a keeper, which takes what arrives from the queue for its page.
+    collect = partial(read_kept, kept) if kept.exists() else inbox.collect
     until = time.monotonic() + ALERT_SECONDS
     while True:
-        alerts: list[Alert] = inbox.collect()
+        alerts = collect()
         found = [
             batches.outcome(cloud, day, runs[day], stuff.rows(day), alerts, manual=day == stuff.by_hand)
             for day in sorted(stuff.days)

@@ -1,11 +1,8 @@
 """A read-only page of the alerts that arrived, on the loopback; kept in a file, so that it survives a restart."""
 
 import html
-import json
 import threading
-from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.alertbox import Alert, Inbox
@@ -20,24 +17,6 @@ article{{border-left:4px solid #888;padding:0 1rem;margin:1.5rem 0}}.critical,.e
 <body><h1>Alerts</h1><p>{count} so far; the newest stands first. They arrived over SNS in the SQS inbox.</p>
 {articles}</body></html>
 """
-
-
-class KeptInbox(Inbox):
-    """An inbox whose alerts also stand in a file, one JSON object a line."""
-
-    def __init__(self, sqs: object, file: Path) -> None:
-        super().__init__(sqs)
-        self.file = file
-        if file.exists():
-            self.alerts = [Alert(**json.loads(line)) for line in file.read_text().splitlines()]
-
-    def keep(self, alert: Alert) -> None:
-        """Keep an alert in memory and in the file."""
-        before = len(self.alerts)
-        super().keep(alert)
-        if len(self.alerts) > before:
-            with self.file.open("a") as stream:
-                stream.write(json.dumps(asdict(alert)) + "\n")
 
 
 def render(alerts: list[Alert]) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from local import data, inboxpage, signals, training
+from local.alertbox import INBOX_FILE, KeptInbox
 from local.cloud import Cloud
 from local.console import Console
 from local.errors import HouseError
@@ -52,7 +53,7 @@ def _keep(house: House, console: Console) -> None:
         house.start()
     api = AirflowApi(house.airflow.url, USER, house.secrets["password"], house.check)
     cloud = Cloud(house.aws.url, USE_CASE)
-    inbox = inboxpage.KeptInbox(cloud.client("sqs"), house.state / "inbox.jsonl")
+    inbox = KeptInbox(cloud.client("sqs"), house.state / INBOX_FILE)
     page = inboxpage.serve(inbox, house.ports.inbox)
     with console.phase("Furnishing it"):
         bad = _furnish(house, api, cloud, console)
@@ -101,7 +102,7 @@ def _put_days(cloud: Cloud, folder: Path, seed: int) -> dict[date, str]:
     return {date.fromisoformat(day): kind for day, kind in sorted(kinds.items()) if kind != "clean"}
 
 
-def _look_after(house: House, inbox: inboxpage.KeptInbox, console: Console) -> None:
+def _look_after(house: House, inbox: KeptInbox, console: Console) -> None:
     revivals = 0
     while True:
         time.sleep(1.0)
