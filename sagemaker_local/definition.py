@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 from sagemaker_local import model
@@ -257,7 +256,7 @@ def _depends_on(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _retry_policies(body: dict[str, Any]) -> Iterator[str]:
-    allowed = _ALWAYS_ALLOWED_EXCEPTIONS
+    allowed: tuple[str, ...] = _ALWAYS_ALLOWED_EXCEPTIONS
     if body["Type"] in {"Processing", "Training", "Transform", "QualityCheck"}:
         allowed = (*allowed, *_JOB_EXCEPTIONS)
     for policy in body.get("RetryPolicies") or []:
@@ -278,7 +277,7 @@ def _retry_policies(body: dict[str, Any]) -> Iterator[str]:
 
 def _job_arguments(kind: str, arguments: dict[str, Any]) -> Iterator[str]:
     operation_name, name_member = OPERATIONS[kind]
-    shape = model.operation(operation_name).input_shape
+    shape: Any = model.operation(operation_name).input_shape
     filled = _filled(without_nulls(arguments), shape)
     if name_member is not None:
         filled[name_member] = "name"
@@ -300,7 +299,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _filled(value: Any, shape: Shape) -> Any:
+def _filled(value: Any, shape: Any) -> Any:
     """Return a value with each expression replaced by a dummy that its place accepts."""
     if function_of(value) is not None:
         return _dummy(shape)
@@ -313,7 +312,7 @@ def _filled(value: Any, shape: Shape) -> Any:
     return value
 
 
-def _dummy(shape: Shape) -> Any:
+def _dummy(shape: Any) -> Any:
     kind = shape.type_name
     if kind == "string":
         return "x" * max(1, int(shape.metadata.get("min", 1)))
