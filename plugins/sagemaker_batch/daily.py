@@ -201,7 +201,7 @@ class Daily:
             **day_entry(
                 ti.xcom_pull(task_ids=ASSESS, key="verdict"),
                 ti.xcom_pull(task_ids=PUBLISH),
-                note.content if note else None,
+                note.content if note else _silent_failure(ti, run),
             ),
         }
 
@@ -234,6 +234,15 @@ def day_entry(
         "reasons": verdict["reasons"][:3],
         "features": verdict["features"],
     }
+
+
+def _silent_failure(ti: Any, run: Any) -> dict[str, Any] | None:
+    """Name the failed tasks of a run of which no callback could tell: a killed worker says nothing."""
+    states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+    failed = sorted(task_id for task_id, state in states.items() if str(state) == "failed")
+    if not failed:
+        return None
+    return {"task_id": ", ".join(failed), "what": "failed and gave no reason; its worker may have been killed"}
 
 
 def _summary(record: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ killed worker, a lost heartbeat). Both name the same alert, so only the first is
 
 import logging
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from sagemaker_batch.use_case import Alerts
@@ -55,14 +56,31 @@ def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str) -> None:
         note = {"version": 1, "task_id": task_id, "what": what}
         records.create(s3, here.bucket, note_key(use_case, run.run_id, clear_number), note)
         return
+    day = batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone)
     alert = messages.failure_alert(
         use_case,
         run.dag_id,
         run.run_id,
         clear_number,
-        batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone),
+        day,
         task_id,
         what,
         {"run": run_link(context)},
+        done=_what_was_done(s3, here.bucket, use_case, day, run),
     )
     send(s3, here.bucket, alert, alerts.routes.error, owner=run.run_id)
+
+
+def _what_was_done(s3: Any, bucket: str, use_case: str, day: str, run: Any) -> str:
+    """Say whether the run had published its day before it failed, as when only its alert could not be delivered."""
+    from sagemaker_batch import names, records
+
+    try:
+        key = names.manifest_key(use_case, date.fromisoformat(day))
+    except ValueError:  # the run names no day, or none that is one
+        return "Nothing was published by this run."
+    stored = records.read(s3, bucket, key)
+    by = stored.content["published_by"] if stored else {}
+    if (by.get("dag_id"), by.get("run_id")) == (run.dag_id, run.run_id):
+        return f"The day was published before this failed: s3://{bucket}/{key}"
+    return "Nothing was published by this run."

@@ -45,7 +45,15 @@ def verdict_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dic
 
 
 def failure_alert(  # noqa: PLR0917 - a boundary with many parts
-    use_case: str, dag_id: str, run_id: str, clear_number: int, day: str, task_id: str, what: str, links: dict[str, str]
+    use_case: str,
+    dag_id: str,
+    run_id: str,
+    clear_number: int,
+    day: str,
+    task_id: str,
+    what: str,
+    links: dict[str, str],
+    done: str = "Nothing was published by this run.",
 ) -> Alert:
     """Alert on a run that failed: one per run (and clear), by whichever of its tasks fails first."""
     about = f", batch day {day}" if day else ""
@@ -57,7 +65,7 @@ def failure_alert(  # noqa: PLR0917 - a boundary with many parts
         *[f"  {line}" for line in what.splitlines()],
         "",
         "What was done:",
-        "  Nothing was published by this run.",
+        f"  {done}",
         *_links(links),
     ]
     return Alert(

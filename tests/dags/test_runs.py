@@ -310,3 +310,26 @@ def test_the_monthly_run_finds_its_own_candidate_and_says_how_to_approve(house):
         "AccuracyThreshold": "0.7",
         "ModelApprovalStatus": "PendingManualApproval",
     }
+
+
+def test_airflow_counts_clears_as_the_start_relies_on(house):
+    """No documented contract: a clear raises max_tries of finished tasks, and the run's clear_number."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import clear_task_instances
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    house.run(PlayedSageMaker(house.s3, house.bucket), "train_baseline", conf={})
+    with create_session() as session:
+        run = session.scalars(
+            select(DagRun).where(DagRun.dag_id == "churn_train_baseline").order_by(DagRun.id.desc())
+        ).first()
+        before = {ti.task_id: ti.max_tries for ti in run.get_task_instances(session=session)}
+        clears = run.clear_number
+        start = [ti for ti in run.get_task_instances(session=session) if ti.task_id == "start_training"]
+        clear_task_instances(start, session)
+        session.flush()
+        after = {ti.task_id: ti.max_tries for ti in run.get_task_instances(session=session)}
+        assert run.clear_number == clears + 1
+        assert after["start_training"] > before["start_training"]
+        assert after["wait_for_training"] == before["wait_for_training"]

@@ -1,0 +1,92 @@
+"""What is told of a failure, and to whom."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from sagemaker_batch import alerts, records
+from sagemaker_batch.daily import _silent_failure
+from sagemaker_batch.failures import failure_callback, note_key
+from sagemaker_batch.use_case import Alerts
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    found = []
+    monkeypatch.setattr(alerts, "deliver_by_connection", lambda conn_id, alert: found.append((conn_id, alert.body)))
+    return found
+
+
+def context(run_type, **changes):
+    run = SimpleNamespace(
+        dag_id="churn_batch_monitor",
+        run_id="r1",
+        run_type=run_type,
+        clear_number=0,
+        conf={"batch_day": "2026-03-03"},
+        data_interval_start=None,
+        data_interval_end=None,
+    )
+    return {
+        "dag_run": run,
+        "ti": SimpleNamespace(task_id="assess_batch"),
+        "params": {"batch_day": "2026-03-03"},
+        "exception": RuntimeError("the monitor died"),
+        **changes,
+    }
+
+
+def callback():
+    return failure_callback("churn", Alerts.model_validate({"routes": {"error": ["team"]}}), "UTC")
+
+
+def test_a_failed_run_is_told_once(s3, sent):
+    """By its task; the DAG's own callback finds it told."""
+    callback()(context("manual"))
+    callback()(context("manual", ti=None, exception=None, reason="task_failure"))
+    ((conn_id, body),) = sent
+    assert conn_id == "team"
+    for part in ("assess_batch", "the monitor died", "2026-03-03"):
+        assert part in body
+
+
+def test_a_backfilled_run_pages_nobody(s3, bucket, sent):
+    """It leaves a note for the digest."""
+    callback()(context("backfill"))
+    assert sent == []
+    note = records.read(s3, bucket, note_key("churn", "r1", 0)).content
+    assert (note["task_id"], note["what"]) == ("assess_batch", "the monitor died")
+
+
+def test_a_callback_never_raises(s3, monkeypatch, caplog):
+    """A route that is down must not change what Airflow does with the task; it is logged, and kept."""
+
+    def dead(_conn_id, _alert):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(alerts, "deliver_by_connection", dead)
+    callback()(context("manual"))
+    assert "could not be reported" in caplog.text
+
+
+def test_a_callback_without_settings_never_raises(monkeypatch, caplog):
+    """Not even when Airflow's configuration lacks the section."""
+    monkeypatch.delenv("AIRFLOW__SAGEMAKER_BATCH__BUCKET")
+    callback()(context("manual"))
+    assert "AIRFLOW__SAGEMAKER_BATCH__BUCKET" in caplog.text
+
+
+def test_a_killed_worker_is_named_by_its_task():
+    """No callback ran, so the digest asks Airflow which tasks failed."""
+    ti = SimpleNamespace(get_task_states=lambda **_: {"r1": {"a": "success", "b": "failed", "c": "upstream_failed"}})
+    assert _silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1"))["task_id"] == "b"
+    ti = SimpleNamespace(get_task_states=lambda **_: {})
+    assert _silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1")) is None
+
+
+def test_a_day_that_was_published_before_the_failure_is_called_published(s3, bucket, sent):
+    """Only its alert could not be delivered: saying that nothing was published would be false."""
+    by = {"published_by": {"dag_id": "churn_batch_monitor", "run_id": "r1"}}
+    records.write(s3, bucket, "churn/published/dt=2026-03-03.json", by)
+    callback()(context("manual"))
+    assert "The day was published before this failed" in sent[0][1]
