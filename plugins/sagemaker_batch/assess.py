@@ -1,5 +1,6 @@
 """Judging a day: the edge that reads the execution's reports, lets `verdict` decide, and writes the record."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sagemaker_batch.inputs import check_unchanged, data_objects, list_input
 from sagemaker_batch.names import batch_prefix, execution_id, s3_uri, split_s3_uri, verdict_key
 from sagemaker_batch.use_case import UseCase
 from sagemaker_batch.verdict import Evidence, Verdict, decide
-from sagemaker_batch.violations import parse, top_features
+from sagemaker_batch.violations import WITHHELD, Violation, parse, top_features
 
 VERSION = 1
 REPORTS = {
@@ -66,9 +67,9 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
         "batch_day": day.isoformat(),
         "uri": s3_uri(bucket, key),
         **verdict.as_dict(),
-        "reasons": _discreet(verdict.reasons, found or [], use_case.data.sensitive),
+        "reasons": discreet(verdict.reasons, use_case.data.sensitive),
         "top_features": [item.__dict__ for item in tops],
-        "violations": [item.as_dict() for item in found or []],
+        "violations": [_without_values(item, use_case.data.sensitive) for item in found or []],
         "violated_features": sorted({item.feature for item in found or []}),
         "monitored_features": len(statistics.get("features", [])),
         "rows_in": batch.get("rows_in"),
@@ -119,9 +120,15 @@ def _baseline(s3: Any, model: dict[str, Any]) -> Any:
     return stored.content if stored else None
 
 
-def _discreet(reasons: list[str], violations: list[Any], sensitive: list[str]) -> list[str]:
-    """Keep what a description quotes of a sensitive column out of the reasons."""
-    for item in violations:
-        if item.feature in sensitive:
-            reasons = [reason.replace(item.description, "withheld: sensitive") for reason in reasons]
-    return reasons
+def discreet(reasons: list[str], sensitive: list[str]) -> list[str]:
+    """Replace each reason that names a sensitive column: it may quote a value of it."""
+    kept = []
+    for reason in reasons:
+        named = next((column for column in sensitive if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", reason)), None)
+        kept.append(f"{named}: {WITHHELD}" if named else reason)
+    return kept
+
+
+def _without_values(violation: Violation, sensitive: list[str]) -> dict[str, str]:
+    hidden = violation.feature in sensitive
+    return {**violation.as_dict(), **({"description": WITHHELD} if hidden else {})}

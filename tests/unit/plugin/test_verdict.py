@@ -2,6 +2,7 @@
 
 import pytest
 
+from sagemaker_batch.assess import discreet
 from sagemaker_batch.errors import MonitorError
 from sagemaker_batch.verdict import Evidence, decide
 from sagemaker_batch.violations import Violation, parse, share, top_features
@@ -160,3 +161,9 @@ def test_a_sensitive_feature_keeps_its_name_only():
     (top,) = top_features([violation()], statistics(5.0), statistics(9.0), sensitive=["Day Mins"])
     assert (top.feature, top.baseline, top.today) == ("Day Mins", "withheld: sensitive", "withheld: sensitive")
     assert "drift" not in top.description
+
+
+def test_reasons_quote_nothing_of_a_sensitive_column():
+    """Whoever wrote the reason may have quoted a cell; other columns' reasons stay as they are."""
+    reasons = ["Broken schema: Phone: '555-1234' is no number", "Day Mins drifted", "Telephone is new"]
+    assert discreet(reasons, ["Phone"]) == ["Phone: withheld: sensitive", "Day Mins drifted", "Telephone is new"]
