@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import compiled
 from .csv_file import CsvFile
 from .errors import AnalyzerError, ValueBeyondDoubleError
 from .hooks import PreprocessedFile, Preprocessor
@@ -159,15 +160,37 @@ def profile_dataset(
         AnalyzerError: whatever is wrong with the files; a dataset without rows too.
     """
     files = open_dataset(source, dataset_format, preprocessor)
-    try:
-        profile = profile_blocks(files[0].names, _blocks(files, on_progress), watched)
-    except ValueBeyondDoubleError as error:
-        raise _beyond_double(files, error) from error
+    profile = _compiled(files, watched, on_progress)
+    if profile is None:
+        profile = _in_python(files, watched, on_progress)
     if not profile.item_count:
         raise AnalyzerError(
             "the dataset has a header but no rows.", file=str(files[0].path), hint="Check the job that writes it."
         )
     return profile
+
+
+def _compiled(
+    files: Sequence[DataFile],
+    watched: Mapping[str, Iterable[str]] | None,
+    on_progress: Callable[[int], None] | None,
+) -> Profile | None:
+    """Return the profile of large CSV files by the compiled engine, or None where Python does it."""
+    plain = [file for file in files if isinstance(file, CsvFile)]
+    if len(plain) != len(files) or not compiled.wanted(sum(file.path.stat().st_size for file in files)):
+        return None
+    return compiled.profile_files(plain, watched, on_progress)
+
+
+def _in_python(
+    files: Sequence[DataFile],
+    watched: Mapping[str, Iterable[str]] | None,
+    on_progress: Callable[[int], None] | None,
+) -> Profile:
+    try:
+        return profile_blocks(files[0].names, _blocks(files, on_progress), watched)
+    except ValueBeyondDoubleError as error:
+        raise _beyond_double(files, error) from error
 
 
 def _beyond_double(files: Sequence[DataFile], error: ValueBeyondDoubleError) -> AnalyzerError:

@@ -307,7 +307,7 @@ def violations(statistics: dict[str, Any], constraints: Any, problem_type: str, 
     for name, constraint in constraints[key].items():
         threshold = constraint.get("threshold") if isinstance(constraint, dict) else None
         operator = constraint.get("comparison_operator") if isinstance(constraint, dict) else None
-        if not is_number(threshold) or operator not in (LESS, GREATER):  # noqa: PLR6201 - may be unhashable
+        if not is_number(threshold) or operator not in (LESS, GREATER):
             raise AnalyzerError(
                 f"the constraint on {name!r} needs a number `threshold` and a `comparison_operator`, "
                 f"{LESS} or {GREATER}.",

@@ -14,6 +14,7 @@ from .kll import Sketch
 
 # Categories are reported up to 120 distinct values; counting stops well above, so that memory stays bounded.
 CATEGORY_LIMIT = 4096
+CATEGORY_BYTES = 1 << 20
 MEMORY_OF_TEXTS = 65536
 
 
@@ -40,8 +41,8 @@ class ColumnProfile:
         types: how many values are of which type.
         distinct: HyperLogLog++ estimate of the number of distinct raw texts.
         numeric: only when the inferred type is Integral or Fractional.
-        categories: exact counts of raw texts: of all of them when `categories_complete`, otherwise of the first
-            `CATEGORY_LIMIT` that were met and of those that a constraint names.
+        categories: exact counts of raw texts: of all of them when `categories_complete`, otherwise of those that a
+            constraint names.
     """
 
     name: str
@@ -89,7 +90,9 @@ class ColumnBuilder:
         self.types = TypeCounts()
         self.missing = 0
         self.registers = bytearray(hll.REGISTERS)
-        self.categories: Counter[str] = Counter(dict.fromkeys(watched, 0))
+        self.watched = frozenset(watched)
+        self.categories: dict[str, int] = dict.fromkeys(self.watched, 0)
+        self._category_room = CATEGORY_BYTES
         self.categories_complete = True
         self._known: dict[str, str] = {}
         self._numbers: dict[str, float] = {}
@@ -123,10 +126,12 @@ class ColumnBuilder:
         for text, count in counts.items():
             if text in categories:
                 categories[text] += count
-            elif self.categories_complete and len(categories) < CATEGORY_LIMIT:
-                categories[text] = count
-            else:
-                self.categories_complete = False
+            elif self.categories_complete:
+                self._category_room -= len(text.encode())
+                if len(categories) < CATEGORY_LIMIT and self._category_room >= 0:
+                    categories[text] = count
+                else:
+                    self.categories_complete = False
 
     def _meet(self, text: str) -> str:
         kind = self._known[text] = classify(text)
@@ -163,7 +168,11 @@ class ColumnBuilder:
             self.missing,
             self.types,
             hll.estimate(self.registers),
-            categories={text: count for text, count in self.categories.items() if count},
+            categories={
+                text: count
+                for text, count in self.categories.items()
+                if count and (self.categories_complete or text in self.watched)
+            },
             categories_complete=self.categories_complete,
         )
         if profile.inferred_type in NUMERIC:

@@ -1,0 +1,574 @@
+# ruff: noqa: ANN001, ANN201, ANN202, C901, PLR0911, PLR0912, PLR0915, PLR0917, PLR1714, SIM109 - numba infers the types, and a kernel is one loop
+"""Compiled kernels: tokenising CSV bytes, classifying, hashing and parsing fields, moments and sketch.
+
+Self-contained and imported from a cache folder of its own (see `compiled.py`), so it imports nothing of this package.
+They give, to the last bit, what `profile.py` gives; where they cannot (a damaged file, a number that needs
+arbitrary precision) they say so and the caller lets Python decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+u64 = np.uint64
+
+# What the tokeniser found.
+OK, MORE, ODD = 0, 1, 2
+COMMA, QUOTE, LF, CR, SPACE = 44, 34, 10, 13, 32
+
+# Columns of the integer state.
+INTEGRAL, FRACTIONAL, BOOLEAN, STRING, MISSING, ENTRIES, ARENA, INCOMPLETE, COUNTING, LEVELS, SIZE, COUNT = range(12)
+INTS = 12
+TOTAL, MEAN, M2, MINIMUM, MAXIMUM = range(5)
+FLOATS = 5
+
+SLOTS = 16384
+MAX_LEVELS = 40
+LEVEL_ROOM = 8192
+SHORTEST_POWER, LONGEST_POWER = -60, 40
+
+P1, P2, P3 = u64(11400714785074694791), u64(14029467366897019727), u64(1609587929392839161)
+P4, P5 = u64(9650029242287828579), u64(2870177450012600261)
+SEED = u64(42)
+
+
+def _powers() -> np.ndarray:
+    """Return 128-bit truncated powers of five as (high, low) words (Lemire 2021, Number Parsing at a Gigabyte...)."""
+    rows = []
+    for exponent in range(SHORTEST_POWER, LONGEST_POWER + 1):
+        if exponent >= 0:
+            value = 5**exponent
+            shift = value.bit_length() - 128
+            value = value << -shift if shift < 0 else value >> shift
+        else:
+            power = 5**-exponent
+            bits = (power - 1).bit_length()
+            value = (1 << (bits + 127 if exponent >= -27 else 2 * bits + 128)) // power + 1
+            while value >= 1 << 128:
+                value >>= 1
+        rows.append((value >> 64, value & ((1 << 64) - 1)))
+    return np.array(rows, dtype=np.uint64)
+
+
+POWERS = _powers()
+EXACT_POWERS = np.array([10.0**exponent for exponent in range(23)])
+
+
+@njit(nogil=True, cache=True)
+def tokenise(buffer, position, end, final, width, starts, lengths):
+    """Find the fields of whole rows in buffer[position:end].
+
+    Writes start and length by (column, row); a length below zero is -1 - length of a quoted field with doubled quotes.
+    Returns (rows, position of the first row not taken, OK | MORE | ODD). ODD: Python must look at this file.
+    """
+    room = starts.shape[1]
+    row = 0
+    i = position
+    while i < end and row < room:
+        begin = i
+        column = 0
+        ended = False
+        only_start, only_length = 0, 0
+        while True:
+            if i < end and buffer[i] == QUOTE:
+                start = i + 1
+                i = start
+                doubled = False
+                closed = False
+                while i < end:
+                    if buffer[i] == QUOTE:
+                        if i + 1 < end and buffer[i + 1] == QUOTE:
+                            doubled = True
+                            i += 2
+                            continue
+                        closed = True
+                        break
+                    i += 1
+                if not closed or (i + 1 >= end and not final):
+                    return row, begin, (ODD if final else MORE)
+                length = i - start
+                i += 1
+                if i < end and buffer[i] != COMMA and buffer[i] != LF and buffer[i] != CR:
+                    return row, begin, ODD
+                if doubled:
+                    length = -1 - length
+            else:
+                start = i
+                while i < end:
+                    c = buffer[i]
+                    if c == COMMA or c == LF or c == CR:
+                        break
+                    i += 1
+                length = i - start
+            if length > 1048576 or length < -1048576:
+                return row, begin, ODD
+            if column < width:
+                starts[column, row] = start
+                lengths[column, row] = length
+            if column == 0:
+                only_start, only_length = start, length
+            column += 1
+            if i >= end:
+                if not final:
+                    return row, begin, MORE
+                ended = True
+            elif buffer[i] == COMMA:
+                i += 1
+                if i >= end and final:
+                    # A comma at the very end opens one more, empty field.
+                    if column < width:
+                        starts[column, row] = i
+                        lengths[column, row] = 0
+                    column += 1
+                    ended = True
+                elif i >= end:
+                    return row, begin, MORE
+            elif buffer[i] == LF:
+                i += 1
+                ended = True
+            else:
+                if i + 1 >= end and not final:
+                    return row, begin, MORE
+                i += 2 if i + 1 < end and buffer[i + 1] == LF else 1
+                ended = True
+            if ended:
+                break
+        if column == 1:
+            blank = only_length >= 0
+            for k in range(only_start, only_start + max(only_length, 0)):
+                c = buffer[k]
+                if c >= 128:
+                    return row, begin, ODD
+                if not (c == SPACE or 9 <= c <= 13 or 28 <= c <= 31):
+                    blank = False
+                    break
+            if blank:
+                continue
+        if column != width:
+            return row, begin, ODD
+        row += 1
+    return row, i, OK
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _rotate(value, bits):
+    return (value << u64(bits)) | (value >> u64(64 - bits))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _word(data, at):
+    return (
+        u64(data[at])
+        | u64(data[at + 1]) << u64(8)
+        | u64(data[at + 2]) << u64(16)
+        | u64(data[at + 3]) << u64(24)
+        | u64(data[at + 4]) << u64(32)
+        | u64(data[at + 5]) << u64(40)
+        | u64(data[at + 6]) << u64(48)
+        | u64(data[at + 7]) << u64(56)
+    )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _round(accumulator, lane):
+    return _rotate(accumulator + lane * P2, 31) * P1
+
+
+@njit(nogil=True, cache=True)
+def hash64(data, start, length):
+    """Return xxHash64 with seed 42 of data[start:start + length]."""
+    i = start
+    end = start + length
+    if length >= 32:
+        a, b, c, d = SEED + P1 + P2, SEED + P2, SEED, SEED - P1
+        while i + 32 <= end:
+            a = _round(a, _word(data, i))
+            b = _round(b, _word(data, i + 8))
+            c = _round(c, _word(data, i + 16))
+            d = _round(d, _word(data, i + 24))
+            i += 32
+        value = _rotate(a, 1) + _rotate(b, 7) + _rotate(c, 12) + _rotate(d, 18)
+        value = (value ^ _round(u64(0), a)) * P1 + P4
+        value = (value ^ _round(u64(0), b)) * P1 + P4
+        value = (value ^ _round(u64(0), c)) * P1 + P4
+        value = (value ^ _round(u64(0), d)) * P1 + P4
+    else:
+        value = SEED + P5
+    value += u64(length)
+    while i + 8 <= end:
+        value = _rotate(value ^ _round(u64(0), _word(data, i)), 27) * P1 + P4
+        i += 8
+    if i + 4 <= end:
+        word = u64(data[i]) | u64(data[i + 1]) << u64(8) | u64(data[i + 2]) << u64(16) | u64(data[i + 3]) << u64(24)
+        value = _rotate(value ^ (word * P1), 23) * P2 + P3
+        i += 4
+    while i < end:
+        value = _rotate(value ^ (u64(data[i]) * P5), 11) * P1
+        i += 1
+    value = (value ^ (value >> u64(33))) * P2
+    value = (value ^ (value >> u64(29))) * P3
+    return value ^ (value >> u64(32))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _high(a, b):
+    """Return the high word of a 64 x 64 bit product."""
+    mask, half = u64(0xFFFFFFFF), u64(32)
+    low = (a & mask) * (b & mask)
+    middle = (a >> half) * (b & mask) + (low >> half)
+    cross = (a & mask) * (b >> half) + (middle & mask)
+    return (a >> half) * (b >> half) + (middle >> half) + (cross >> half)
+
+
+@njit(nogil=True, cache=True)
+def double_bits(digits, power, powers):
+    """Return (whether it is certain, bits) of the double nearest to digits * 10**power.
+
+    Eisel and Lemire's algorithm (Lemire 2021) for normal numbers and powers of the table.
+    """
+    if power < SHORTEST_POWER or power > LONGEST_POWER:
+        return False, u64(0)
+    zeros = 0
+    while not digits >> u64(63):
+        digits <<= u64(1)
+        zeros += 1
+    index = power - SHORTEST_POWER
+    high, low = _high(digits, powers[index, 0]), digits * powers[index, 0]
+    if high & u64(0x1FF) == u64(0x1FF):
+        carry = _high(digits, powers[index, 1])
+        low += carry
+        if low < carry:
+            high += u64(1)
+    if low == u64(0xFFFFFFFFFFFFFFFF) and not -27 <= power <= 55:
+        return False, u64(0)
+    top = np.int64(high >> u64(63))
+    shift = u64(top + 9)
+    mantissa = high >> shift
+    exponent = ((217706 * power) >> 16) + 63 + top - zeros + 1023
+    if exponent <= 0 or exponent >= 2046:
+        return False, u64(0)
+    if low <= u64(1) and -4 <= power <= 23 and mantissa & u64(3) == u64(1) and mantissa << shift == high:
+        mantissa &= ~u64(1)
+    mantissa = (mantissa + (mantissa & u64(1))) >> u64(1)
+    if mantissa >= u64(1 << 53):
+        mantissa = u64(1 << 52)
+        exponent += 1
+    return True, (mantissa & ~u64(1 << 52)) | u64(exponent) << u64(52)
+
+
+@njit(nogil=True, cache=True)
+def parse(data, start, length, out, out_bits, row, powers, exact):
+    """Classify a text and put its number into out[row]; return (kind, whether the number is certain)."""
+    i = start
+    end = start + length
+    negative = False
+    c = data[i]
+    if c == 45 or c == 43 or c == SPACE:
+        negative = c == 45
+        i += 1
+    first = i
+    digits = u64(0)
+    significant = 0
+    while i < end and 48 <= data[i] <= 57:
+        if significant or data[i] != 48:
+            significant += 1
+            if significant <= 19:
+                digits = digits * u64(10) + u64(data[i] - 48)
+        i += 1
+    kind = -1
+    power = 0
+    if i > first:
+        if i == end:
+            kind = INTEGRAL
+        else:
+            if data[i] == 46:
+                i += 1
+                point = i
+                while i < end and 48 <= data[i] <= 57:
+                    if significant or data[i] != 48:
+                        significant += 1
+                        if significant <= 19:
+                            digits = digits * u64(10) + u64(data[i] - 48)
+                    i += 1
+                power = point - i
+                if i > point and i == end:
+                    kind = FRACTIONAL
+                elif i == point:
+                    i = end + 1
+            if i < end and (data[i] == 101 or data[i] == 69):
+                i += 1
+                down = False
+                if i < end and (data[i] == 45 or data[i] == 43):
+                    down = data[i] == 45
+                    i += 1
+                mark = i
+                exponent = 0
+                while i < end and 48 <= data[i] <= 57:
+                    if exponent < 100000:
+                        exponent = exponent * 10 + data[i] - 48
+                    i += 1
+                if i > mark and i == end:
+                    kind = FRACTIONAL
+                    power += -exponent if down else exponent
+    if kind < 0:
+        is_true = length == 4 and data[start] == 116 and data[start + 1] == 114 and data[start + 2] == 117
+        if is_true and data[start + 3] == 101:
+            return BOOLEAN, True
+        is_false = length == 5 and data[start] == 102 and data[start + 1] == 97 and data[start + 2] == 108
+        if is_false and data[start + 3] == 115 and data[start + 4] == 101:
+            return BOOLEAN, True
+        return STRING, True
+    if significant > 19:
+        return kind, False
+    if digits == u64(0):
+        out[row] = -0.0 if negative else 0.0
+        return kind, True
+    if digits <= u64(9007199254740992) and -22 <= power <= 22:
+        value = float(digits)
+        value = value * exact[power] if power >= 0 else value / exact[-power]
+        out[row] = -value if negative else value
+        return kind, True
+    certain, bits = double_bits(digits, power, powers)
+    if certain:
+        out_bits[row] = bits | u64(1 << 63) if negative else bits
+    return kind, certain
+
+
+@njit(nogil=True, cache=True)
+def absorb(
+    buffer,
+    starts,
+    lengths,
+    first,
+    rows,
+    ints,
+    registers,
+    keys,
+    slots,
+    counts,
+    offsets,
+    sizes,
+    kinds,
+    numbers,
+    arena,
+    scratch,
+    out,
+    out_bits,
+    present,
+    uncertain,
+    powers,
+    exact,
+    limit,
+):
+    """Count one column's fields of rows [first, rows): types, missing, distinct texts, categories, numbers.
+
+    Numbers go to out in row order, present[row] tells where there is one. Returns how many rows are listed in
+    uncertain: their numbers need arbitrary precision.
+    """
+    mask = SLOTS - 1
+    doubtful = 0
+    for row in range(first, rows):
+        start, length = starts[row], lengths[row]
+        present[row] = 0
+        if length == 0:
+            ints[MISSING] += 1
+            continue
+        data = buffer
+        if length < 0:
+            written = 0
+            i = start
+            end = start - 1 - length
+            while i < end:
+                scratch[written] = buffer[i]
+                written += 1
+                i += 2 if buffer[i] == QUOTE else 1
+            data, start, length = scratch, 0, written
+        digest = hash64(data, start, length)
+        slot = -1
+        entry = -1
+        if ints[COUNTING]:
+            slot = np.int64(digest & u64(mask))
+            while slots[slot] >= 0 and not (keys[slot] == digest and sizes[slots[slot]] == length):
+                slot = (slot + 1) & mask
+            entry = slots[slot]
+        if entry >= 0:
+            counts[entry] += 1
+            kind = kinds[entry]
+            if kind >= 0:
+                ints[kind] += 1
+                if kind <= FRACTIONAL:
+                    out[row] = numbers[entry]
+                    present[row] = 1
+                continue
+        kind, certain = parse(data, start, length, out, out_bits, row, powers, exact)
+        ints[kind] += 1
+        if kind <= FRACTIONAL:
+            present[row] = 1
+            if not certain:
+                uncertain[doubtful] = row
+                doubtful += 1
+        tail = digest << u64(9) | u64(256)
+        run = 1
+        while not tail >> u64(63):
+            tail <<= u64(1)
+            run += 1
+        bucket = np.int64(digest >> u64(55))
+        registers[bucket] = max(registers[bucket], run)
+        if entry >= 0:
+            if certain:  # a watched text met for the first time
+                kinds[entry] = kind
+                numbers[entry] = out[row]
+            continue
+        if slot >= 0:
+            if not ints[INCOMPLETE] and ints[ENTRIES] < limit and ints[ARENA] + length <= arena.shape[0]:
+                entry = ints[ENTRIES]
+                at = ints[ARENA]
+                for k in range(length):
+                    arena[at + k] = data[start + k]
+                keys[slot] = digest
+                slots[slot] = entry
+                counts[entry] = 1
+                offsets[entry] = at
+                sizes[entry] = length
+                kinds[entry] = kind if certain else -1
+                if kind <= FRACTIONAL:
+                    numbers[entry] = out[row]
+                ints[ENTRIES] += 1
+                ints[ARENA] += length
+            else:
+                ints[INCOMPLETE] = 1
+                if ints[COUNTING] == 1:  # 2: a constraint watches this column's texts
+                    ints[COUNTING] = 0
+    return doubtful
+
+
+@njit(nogil=True, cache=True)
+def merge_sort(items, size, spare):
+    """Sort items[:size] stably."""
+    width = 1
+    source, target = items, spare
+    while width < size:
+        left = 0
+        while left < size:
+            middle, right = min(left + width, size), min(left + 2 * width, size)
+            i, j, k = left, middle, left
+            while i < middle and j < right:
+                if source[j] < source[i]:
+                    target[k] = source[j]
+                    j += 1
+                else:
+                    target[k] = source[i]
+                    i += 1
+                k += 1
+            while i < middle:
+                target[k] = source[i]
+                i += 1
+                k += 1
+            while j < right:
+                target[k] = source[j]
+                j += 1
+                k += 1
+            left += 2 * width
+        source, target = target, source
+        width *= 2
+    if width > 1:
+        for k in range(size):
+            items[k] = source[k]
+
+
+@njit(nogil=True, cache=True)
+def spread_sort(items, size, spare, places):
+    """Sort items[:size] stably: spread over as many buckets as items, then insertion; merge sort when skewed."""
+    low, high = items[0], items[0]
+    for k in range(1, size):
+        low, high = min(low, items[k]), max(high, items[k])
+    if low == high:
+        if low == 0.0:
+            return  # zeros of both signs keep their order
+        return
+    scale = (size - 1) / (high - low)
+    if not 0.0 < scale < 1e300 or not (high - low) < 1e300:
+        merge_sort(items, size, spare)
+        return
+    for k in range(size + 1):
+        places[k] = 0
+    for k in range(size):
+        places[np.int64((items[k] - low) * scale) + 1] += 1
+    for k in range(size):
+        places[k + 1] += places[k]
+    for k in range(size):
+        bucket = np.int64((items[k] - low) * scale)
+        spare[places[bucket]] = items[k]
+        places[bucket] += 1
+    budget = 8 * size
+    items[0] = spare[0]
+    for k in range(1, size):
+        value = spare[k]
+        j = k
+        while j > 0 and value < items[j - 1]:
+            items[j] = items[j - 1]
+            j -= 1
+        items[j] = value
+        budget -= k - j
+        if budget < 0:
+            for rest in range(k + 1, size):
+                items[rest] = spare[rest]
+            merge_sort(items, size, spare)
+            return
+
+
+@njit(nogil=True, cache=True)
+def accumulate(
+    values, present, first, rows, ints, floats, levels, lengths, compactions, flips, capacities, spare, places
+):
+    """Add a column's numbers of rows [first, rows) to moments and sketch, in row order."""
+    count, size, top = ints[COUNT], ints[SIZE], ints[LEVELS]
+    total, mean, m2 = floats[TOTAL], floats[MEAN], floats[M2]
+    minimum, maximum = floats[MINIMUM], floats[MAXIMUM]
+    room = 0
+    for level in range(top):
+        room += capacities[level]
+    for row in range(first, rows):
+        if not present[row]:
+            continue
+        value = values[row]
+        count += 1
+        total += value
+        delta = value - mean
+        step = delta / count
+        mean += step
+        m2 += delta * (delta - step)
+        minimum, maximum = min(minimum, value), max(maximum, value)
+        levels[0, lengths[0]] = value
+        lengths[0] += 1
+        size += 1
+        if size <= room:
+            continue
+        level = 0
+        while lengths[level] < capacities[level]:
+            level += 1
+        if level == top - 1:
+            room += capacities[top]
+            top += 1
+        items = levels[level]
+        even = lengths[level] - lengths[level] % 2
+        if compactions[level] % 2:
+            flips[level] = 1 - flips[level]
+        compactions[level] += 1
+        spread_sort(items, even, spare, places)
+        above = levels[level + 1]
+        at = lengths[level + 1]
+        k = flips[level]
+        while k < even:
+            above[at] = items[k]
+            at += 1
+            k += 2
+        lengths[level + 1] = at
+        if lengths[level] % 2:
+            items[0] = items[even]
+        lengths[level] -= even
+        size -= even // 2
+    ints[COUNT], ints[SIZE], ints[LEVELS] = count, size, top
+    floats[TOTAL], floats[MEAN], floats[M2] = total, mean, m2
+    floats[MINIMUM], floats[MAXIMUM] = minimum, maximum
