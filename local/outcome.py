@@ -98,6 +98,8 @@ def _every_day(outcome: DayOutcome) -> list[str]:
             f"{name}: rows disagree: {outcome.rows_given} in the file, manifest says {outcome.rows_in} in and "
             f"{outcome.rows_out} out, the predictions hold {outcome.rows_counted}"
         )
+    if outcome.verdict in {"clean", "warned"} and not outcome.published:
+        found.append(f"{name}: {outcome.verdict}, and nothing was published (its run is {outcome.run_state})")
     if outcome.verdict not in {"", "clean"} and not outcome.alerts:
         found.append(f"{name}: {outcome.verdict}, and no alert arrived in the inbox")
     if outcome.by_hand and any(alert.is_digest for alert in outcome.alerts):

@@ -57,6 +57,7 @@ def test_the_expected_end_of_the_generated_days_has_no_failure():
         (changed(1, verdict="clean", manifest_uri="s3://x"), "expected the verdict held, got clean"),
         (changed(1, alerts=()), "no alert arrived"),
         (changed(0, manifest_uri="", verdict="", run_state="failed"), "expected the verdict clean, got none"),
+        (changed(0, manifest_uri="", run_state="failed"), "nothing was published (its run is failed)"),
         (changed(0, rows_counted=699), "the predictions hold 699"),
         (changed(0, rows_in=699, rows_out=699, rows_counted=699), "700 in the file"),
         (changed(2, verdict="clean"), "expected the verdict warned"),
@@ -74,7 +75,8 @@ def test_each_deviation_is_named(outcomes, named):
 
 
 def test_own_days_are_not_held_to_the_generated_kinds():
-    """With DAYS= any verdict is right as long as rows agree and alerts arrived."""
+    """With DAYS= any verdict is right as long as rows agree, what is good is published, and alerts arrived."""
+    assert failures(changed(0, manifest_uri=""), {}) != []
     assert failures(changed(0, verdict="warned"), {}) == []
     assert failures(changed(1, alerts=()), {}) != []
 
