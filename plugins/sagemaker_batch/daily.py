@@ -182,7 +182,7 @@ class Daily:
 
     def close_run(self, **context: Any) -> str:
         """Enter the run, and send a backfill's digest when no other day is outstanding."""
-        from sagemaker_batch import digest, records
+        from sagemaker_batch import alerts, backfill, digest, records
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.failures import note_key
         from sagemaker_batch.run_context import batch_day_or_empty, run_facts
@@ -198,6 +198,8 @@ class Daily:
             "started": run.start_date.isoformat(),
             "backfilled": run_facts(context)["run_type"] == "backfill",
             "batch_day": batch_day_or_empty(context, self.use_case.schedule.timezone),
+            "model_version": (ti.xcom_pull(task_ids=RESOLVE) or {}).get("version"),
+            "rows": (ti.xcom_pull(task_ids=ASSESS, key="verdict") or {}).get("rows_in"),
             **day_entry(
                 ti.xcom_pull(task_ids=ASSESS, key="verdict"),
                 ti.xcom_pull(task_ids=PUBLISH),
@@ -205,11 +207,21 @@ class Daily:
             ),
         }
 
-        def active_runs(run_ids: list[str] | None) -> int:
-            return ti.get_dr_count(dag_id=run.dag_id, run_ids=run_ids, states=["queued", "running"])
+        def look(entered: backfill.Entered) -> backfill.Standing:
+            return backfill.standing(ti, run.dag_id, CLOSE, entered)
 
+        # What a callback could not deliver has no other way out: it has no retry.
+        for left in alerts.flush(s3, here.bucket, self.use_case.name, owner=run.run_id):
+            ti.log.warning("Still undelivered: %s", left)
         return digest.close_run(
-            s3, here.bucket, self.use_case.name, run.dag_id, entry, self.use_case.alerts.digest, active_runs
+            s3,
+            here.bucket,
+            self.use_case.name,
+            run.dag_id,
+            entry,
+            self.use_case.alerts.digest,
+            look,
+            self.use_case.schedule.timezone,
         )
 
 

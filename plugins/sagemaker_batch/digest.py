@@ -1,32 +1,38 @@
 """One message for a whole backfill: every day leaves an entry, and the last one to end sends them all.
 
-What can tell that a backfill has ended? The task's context does not know its backfill, nor how many days it has; the
-scheduler's listeners do, but they would call AWS from the scheduler's own loop. What a task *can* ask is how many runs
-of the DAG are active, also among given run ids. So the last task of every run (a teardown: it runs whatever failed, and
-does not change the run's state)
+What can tell that a backfill has ended? The task's context does not know its backfill. The scheduler's listeners do,
+but they would call AWS from the scheduler's own loop. A task can ask for the other runs of its DAG and their types
+(backfill.py), and all days of a backfill are queued when it is made. So the last task of every run (a teardown: it runs
+whatever failed, and does not change the run's state)
 
-1. writes an entry for its run (`<use_case>/alerts/backfill/open/<run>.json`), whatever the run's type,
-2. then asks how many runs of the DAG are queued or running, and how many of those have an entry.
+1. writes an entry for its day, if it is of a backfill (`<use_case>/alerts/backfill/open/<run>.json`),
+2. then looks for a backfilled run that is queued or running and has no entry: if there is one, it will come later,
+3. else sends one digest of all entries, and moves them to `.../closed/`.
 
-If both counts agree, every active run is past step 1 and there is no day to wait for. Entries are written before the
-count, so of several runs that end at once the last writer sees all the others' entries: at least one counts right. That
-several do is settled by the conditional put of the digest's record, whose name is the hash of the entries it covers
-and which lists them, so that a run that meets entries on their way out does not send them a second time.
-A run that dies before step 1 is no longer active and blocks nobody; its siblings, or the next scheduled run, send the
-digest. Entries are removed after delivery; what could not be delivered stays and is sent by the next run that ends.
+Entries are written before the look, so of several days that end at once the last writer sees the others' entries: at
+least one sends. That several do is settled by the conditional put of the digest's record, whose name is the hash of the
+entries it covers and which lists them, so that a run that meets entries on their way out does not send them again.
+Scheduled runs and runs by hand are waited for by nobody, and at their end send what somebody else left lying.
+
+A day whose worker was killed, whose tasks failed or were marked failed still gets to its teardown. A day whose teardown
+itself died is no longer active: nobody waits for it, and the next day to end enters it as failed.
+
+Limits: the digest is late until the next run of the DAG if the very last day's teardown dies, or if all its tries fail;
+a day that is cleared after the digest has a digest of its own; two backfills of one DAG cannot be at work at once
+(Airflow refuses that), so their days do not mix.
 """
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sagemaker_batch import alerts, messages, records
+from sagemaker_batch.backfill import Day, Entered, Standing
 from sagemaker_batch.names import alerts_prefix
 
-# How long the entry of a run that is not of a backfill is kept for others to count.
-KEEP = timedelta(days=1)
-ActiveRuns = Callable[[list[str] | None], int]
+Look = Callable[[Entered], Standing]
 
 
 def open_prefix(use_case: str) -> str:
@@ -34,10 +40,19 @@ def open_prefix(use_case: str) -> str:
     return f"{alerts_prefix(use_case)}backfill/open/"
 
 
-def entry_key(use_case: str, run_id: str, clear_number: int) -> str:
-    """Return the key of a run's entry; a cleared run leaves another."""
-    name = hashlib.sha256(f"{run_id}#{clear_number}".encode()).hexdigest()[:24]
+def entry_key(use_case: str, run_id: str, clear_number: int, started: str = "") -> str:
+    """Return the key of a run's entry; a run that was cleared, or deleted and made again, leaves another.
+
+    `started` is the run's start in ISO 8601, empty for a run that never started.
+    """
+    moment = f"#{datetime.fromisoformat(started).timestamp()}" if started else ""
+    name = hashlib.sha256(f"{run_id}#{clear_number}{moment}".encode()).hexdigest()[:24]
     return f"{open_prefix(use_case)}{name}.json"
+
+
+def closed_key(use_case: str, key: str) -> str:
+    """Return where an entry goes when a digest has covered it."""
+    return key.replace(open_prefix(use_case), f"{alerts_prefix(use_case)}backfill/closed/")
 
 
 def close_run(  # noqa: PLR0917 - a boundary with many parts
@@ -47,69 +62,102 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
     dag_id: str,
     entry: dict[str, Any],
     routes: list[str],
-    active_runs: ActiveRuns,
+    look: Look,
+    timezone: str = "UTC",
     deliver: alerts.Deliver | None = None,
 ) -> str:
-    """Leave the run's entry and, when no day is outstanding, send the digest; returns what was done.
+    """Enter the run's day and, when no other is outstanding, send the digest; returns what was done.
 
-    `entry` has run_id, clear_number, started, backfilled, batch_day, verdict, severity, done, reasons and features.
-    `active_runs(run_ids)` counts queued and running runs of the DAG, all of them for None.
+    `entry` has run_id, clear_number, started, backfilled, batch_day, verdict, severity, done, reasons and features, and
+    may have model_version and rows. `look(entered)` tells how the DAG's backfills stand; `timezone` is the batch days'.
 
     Raises:
         Undeliverable: the digest reached not everyone; its entries stay.
     """
-    own = entry_key(use_case, entry["run_id"], entry["clear_number"])
-    records.write(s3, bucket, own, entry)
-    entries = _entries(s3, bucket, use_case)
-    run_ids = sorted({item["run_id"] for item, _ in entries.values()})
-    waiting = active_runs(None) - active_runs(run_ids)
-    if waiting > 0:
-        return f"{waiting} run(s) of {dag_id} are still at work; the last one sends the digest"
-    now = datetime.now(UTC)
-    _forget(s3, bucket, [key for key, (item, at) in entries.items() if not item["backfilled"] and now - at > KEEP])
-    days = {key: found for key, found in entries.items() if found[0]["backfilled"]}
-    taken = _taken(s3, bucket, use_case, days, entry["run_id"])
-    _forget(s3, bucket, [key for key, state in taken.items() if state == "delivered"])
-    covered = {key: item for key, (item, _) in days.items() if key not in taken}
-    if not covered:
+    own = entry_key(use_case, entry["run_id"], entry["clear_number"], entry["started"])
+    if entry["backfilled"]:
+        records.write(s3, bucket, own, entry)
+    if not _open(s3, bucket, use_case):
         return "no backfilled day is waiting for a digest"
+
+    def entered(day: Day) -> bool:
+        key = entry_key(use_case, day.run_id, day.clear_number, day.started)
+        # Asked of S3 each time: the answer must not be older than the question to Airflow.
+        return any(records.read(s3, bucket, item) is not None for item in (key, closed_key(use_case, key)))
+
+    standing = look(entered)
+    if standing.at_work is not None:
+        return f"{standing.at_work.run_id} is still at work; the last day of the backfill sends the digest"
+    for day in standing.died:
+        records.create(
+            s3,
+            bucket,
+            entry_key(use_case, day.run_id, day.clear_number, day.started),
+            _died(day, timezone),
+        )
+    days = _entries(s3, bucket, use_case)
+    taken = _taken(s3, bucket, use_case, days, entry["run_id"])
+    covered = {key: item for key, item in days.items() if key not in taken}
+    if not days:
+        return "no backfilled day is waiting for a digest"
+    if not covered:
+        # Whoever told of them moves them; our own may be here again because this task was repeated.
+        if own in days:
+            _close(s3, bucket, use_case, own, days[own])
+        return "every backfilled day is in a digest that another run sends"
     alert = messages.digest_alert(use_case, dag_id, covered)
     done = alerts.send(s3, bucket, alert, routes, owner=entry["run_id"], deliver=deliver)
-    if done != "already sent":
-        _forget(s3, bucket, list(covered))
+    for key, item in covered.items():
+        _close(s3, bucket, use_case, key, {**item, "digest": alert.key()})
     return f"digest of {len(covered)} day(s): {done}"
 
 
-def _entries(s3: Any, bucket: str, use_case: str) -> dict[str, tuple[dict[str, Any], datetime]]:
+def _open(s3: Any, bucket: str, use_case: str) -> list[str]:
+    return [key for key, _ in records.keys(s3, bucket, open_prefix(use_case))]
+
+
+def _entries(s3: Any, bucket: str, use_case: str) -> dict[str, dict[str, Any]]:
     found = {}
-    for key, changed in records.keys(s3, bucket, open_prefix(use_case)):
+    for key in _open(s3, bucket, use_case):
         stored = records.read(s3, bucket, key)
         if stored is not None:
-            found[key] = (stored.content, changed)
+            found[key] = stored.content
     return found
 
 
-def _taken(
-    s3: Any, bucket: str, use_case: str, days: dict[str, tuple[dict[str, Any], datetime]], owner: str
-) -> dict[str, str]:
-    """Return the entries that another run's digest covers, with that digest's state.
-
-    They are about to be cleared away, or came back when a task that had been covered was repeated.
-    """
-    if not days:
-        return {}
-    oldest = min(datetime.fromisoformat(item["started"]) for item, _ in days.values())
-    taken: dict[str, str] = {}
+def _taken(s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]], owner: str) -> set[str]:
+    """Return the entries of which a digest has told, or another run's is about to."""
+    starts = [datetime.fromisoformat(item["started"]) for item in days.values() if item["started"]]
+    oldest = min(starts, default=datetime.min.replace(tzinfo=UTC))
+    taken: set[str] = set()
     for key, changed in records.keys(s3, bucket, f"{alerts_prefix(use_case)}digest/"):
         if changed < oldest:
-            continue  # sent before any of these runs began
+            continue  # sent before any of these days began
         stored = records.read(s3, bucket, key)
-        if stored is None or stored.content["owner"] == owner or alerts.given_up(stored.content, datetime.now(UTC)):
-            continue
-        taken.update((name, stored.content["state"]) for name in stored.content["covers"] if name in days)
+        record = stored.content if stored else {"state": "gone"}
+        if record["state"] == "delivered" or (
+            record["state"] == "sending" and record["owner"] != owner and not alerts.given_up(record, datetime.now(UTC))
+        ):
+            taken.update(record["covers"])
     return taken
 
 
-def _forget(s3: Any, bucket: str, names: list[str]) -> None:
-    for key in names:
-        s3.delete_object(Bucket=bucket, Key=key)
+def _close(s3: Any, bucket: str, use_case: str, key: str, item: dict[str, Any]) -> None:
+    records.write(s3, bucket, closed_key(use_case, key), item)
+    s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _died(day: Day, timezone: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "run_id": day.run_id,
+        "clear_number": day.clear_number,
+        "started": day.started,
+        "backfilled": True,
+        "batch_day": day.starts.astimezone(ZoneInfo(timezone)).date().isoformat() if day.starts else "",
+        "verdict": "failed",
+        "severity": "error",
+        "done": "unknown: the run ended without its last task; look at the manifest of the day",
+        "reasons": [f"run {day.run_id} ended without saying why; see its tasks"],
+        "features": [],
+    }

@@ -86,7 +86,9 @@ def digest_alert(use_case: str, dag_id: str, covered: dict[str, dict[str, Any]])
     lines = []
     for item in entries:
         counts[item["verdict"]] = counts.get(item["verdict"], 0) + 1
-        lines.append(f"  {item['batch_day'] or 'no batch day'}: {item['verdict']}, {item['done']}")
+        model = f", model version {item['model_version']}" if item.get("model_version") else ""
+        rows = f", {item['rows']} rows" if item.get("rows") is not None else ""
+        lines.append(f"  {item['batch_day'] or 'no batch day'}: {item['verdict']}{model}{rows}, {item['done']}")
         lines += [f"    {reason}" for reason in item["reasons"][:3]]
         if item["features"]:
             lines.append(f"    top features: {', '.join(item['features'])}")

@@ -1,4 +1,4 @@
-"""Alerts: once, to everyone, in words; and one digest for a backfill."""
+"""Alerts: once, to everyone, in words."""
 
 import json
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from sagemaker_batch import alerts, digest, messages, records
+from sagemaker_batch import alerts, messages, records
 from sagemaker_batch.daily import day_entry
 from sagemaker_batch.errors import Undeliverable
 
@@ -142,104 +142,6 @@ def test_a_connection_of_another_kind_is_named(s3, bucket, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "slack"}))
     with pytest.raises(Undeliverable, match=r"'team' is of type 'slack'.*supported: aws with topic_arn"):
         alerts.send(s3, bucket, alert(), ["team"], owner="run1")
-
-
-class Backfill:
-    """Active runs as the scheduler counts them."""
-
-    def __init__(self, *runs):
-        self.active = set(runs)
-
-    def __call__(self, run_ids):
-        return len(self.active if run_ids is None else self.active & set(run_ids))
-
-
-def entry(day, verdict="clean", *, backfilled=True):
-    severity = {"clean": "none", "held": "critical", "failed": "error"}[verdict]
-    return {
-        "run_id": f"run-{day}",
-        "clear_number": 0,
-        "started": "2026-03-10T00:00:00+00:00",
-        "backfilled": backfilled,
-        "batch_day": f"2026-03-0{day}",
-        "verdict": verdict,
-        "severity": severity,
-        "done": "published",
-        "reasons": ["because"],
-        "features": [],
-    }
-
-
-def close(s3, bucket, what, runs, phone):
-    return digest.close_run(s3, bucket, "churn", "churn_batch_monitor", what, ["team"], runs, phone)
-
-
-def test_the_last_day_sends_one_digest_that_names_each(s3, bucket):
-    """Days that failed are in it as well."""
-    phone, runs = Phone(), Backfill("run-1", "run-2", "run-3")
-    assert "2 run(s)" in close(s3, bucket, entry(1), runs, phone)
-    runs.active.discard("run-1")
-    assert "1 run(s)" in close(s3, bucket, entry(2, "failed"), runs, phone)
-    assert close(s3, bucket, entry(3, "held"), runs, phone) == "digest of 3 day(s): sent"
-    assert len(phone.heard) == 1
-    (key, _), *_ = records.keys(s3, bucket, "churn/alerts/digest/")
-    body = records.read(s3, bucket, key).content["body"]
-    for part in ("2026-03-01: clean", "2026-03-02: failed", "2026-03-03: held"):
-        assert part in body
-
-
-def test_days_that_end_at_once_send_one_digest(s3, bucket):
-    """Every one of them may be the last; the record's conditional put lets one send."""
-    phone, runs = Phone(), Backfill("run-1", "run-2")
-    for day in (1, 2):
-        records.write(s3, bucket, digest.entry_key("churn", f"run-{day}", 0), entry(day))
-    close(s3, bucket, entry(1), runs, phone)
-    close(s3, bucket, entry(2), runs, phone)
-    assert [subject for _, subject in phone.heard][:1] == ["[digest] churn: backfill of 2 day(s): 2 clean"]
-    assert len(phone.heard) == 1
-    runs.active.clear()
-    close(s3, bucket, entry(5, backfilled=False), Backfill("run-5"), phone)
-    assert len(phone.heard) == 1
-
-
-def test_a_run_beside_the_backfill_neither_blocks_nor_appears(s3, bucket):
-    """A manual run that is still at work ends last and sends; it is not a day of the digest."""
-    phone, runs = Phone(), Backfill("run-1", "run-7")
-    assert "1 run(s)" in close(s3, bucket, entry(1), runs, phone)
-    runs.active.discard("run-1")
-    assert close(s3, bucket, entry(7, backfilled=False), runs, phone) == "digest of 1 day(s): sent"
-
-
-def test_a_run_that_died_blocks_nobody(s3, bucket):
-    """It is no longer active, so nobody waits for its entry."""
-    phone, runs = Phone(), Backfill("run-2")
-    assert close(s3, bucket, entry(2), runs, phone) == "digest of 1 day(s): sent"
-
-
-def test_without_a_backfill_nothing_is_sent(s3, bucket):
-    """The daily run leaves its entry for others to count."""
-    phone, runs = Phone(), Backfill("run-1")
-    assert close(s3, bucket, entry(1, backfilled=False), runs, phone).startswith("no backfilled day")
-    assert phone.heard == []
-
-
-def test_a_digest_that_could_not_be_delivered_comes_with_the_next_run(s3, bucket):
-    """Its entries stay until someone has heard."""
-    runs = Backfill("run-1")
-    with pytest.raises(Undeliverable):
-        close(s3, bucket, entry(1), runs, Phone("team"))
-    phone, later = Phone(), Backfill("run-5")
-    assert close(s3, bucket, entry(5, backfilled=False), later, phone) == "digest of 1 day(s): sent"
-    assert len(phone.heard) == 1
-
-
-def test_a_second_backfill_of_a_day_has_a_digest_of_its_own(s3, bucket):
-    """The first one's record does not swallow it."""
-    phone, runs = Phone(), Backfill("run-1")
-    close(s3, bucket, entry(1), runs, phone)
-    again = {**entry(1), "clear_number": 1}
-    assert close(s3, bucket, again, runs, phone) == "digest of 1 day(s): sent"
-    assert len(phone.heard) == 2
 
 
 @pytest.mark.parametrize(
