@@ -157,6 +157,10 @@ class State:
         self.sizes = np.zeros((columns, entries), np.int64)
         self.kinds = np.full((columns, entries), -1, np.int8)
         self.numbers = np.zeros((columns, entries))
+        self.memo_keys = np.zeros((columns, kernels.MEMO), np.uint64)
+        self.memo_numbers = np.zeros((columns, kernels.MEMO))
+        self.memo_entries = np.zeros((columns, kernels.MEMO), np.int32)
+        self.memo_kinds = np.zeros((columns, kernels.MEMO), np.int8)
         self.levels = np.empty((columns, kernels.MAX_LEVELS, kernels.LEVEL_ROOM))
         self.sizes_of_levels = np.zeros((columns, kernels.MAX_LEVELS), np.int64)
         self.compactions = np.zeros((columns, kernels.MAX_LEVELS), np.int64)
@@ -227,12 +231,12 @@ class Worker:
 
     def __init__(self, state: State, rows: int) -> None:
         np = state.np
-        self.out = np.zeros(rows)
+        self.out = np.zeros(rows + 1)
         self.bits = self.out.view(np.uint64)
-        self.present = np.zeros(rows, np.uint8)
-        self.uncertain = np.zeros(rows, np.int32)
+        self.uncertain = np.zeros(2 * rows, np.int32)
         self.spare = np.zeros(state.k.LEVEL_ROOM)
-        self.places = np.zeros(state.k.LEVEL_ROOM + 1, np.int64)
+        self.places = np.zeros(state.k.LEVEL_ROOM + 1, np.uint32)
+        self.where = np.zeros(state.k.LEVEL_ROOM, np.uint16)
         self.scratch = np.zeros(1 << 21, np.uint8)
 
     def absorb(self, state: State, chunk: Chunk, column: int) -> None:
@@ -242,24 +246,25 @@ class Worker:
             StandBackError: a number beyond a double.
         """
         k = state.k
-        doubtful = k.absorb(
+        found, doubtful = k.absorb(
             chunk.buffer, chunk.starts[column], chunk.lengths[column], chunk.first, chunk.rows, state.ints[column],
             state.registers[column], state.keys[column], state.slots[column], state.counts[column],
             state.offsets[column], state.sizes[column], state.kinds[column], state.numbers[column],
-            state.arenas[column], self.scratch, self.out, self.bits, self.present, self.uncertain, k.POWERS,
-            k.EXACT_POWERS, state.limits[column],
+            state.memo_keys[column], state.memo_numbers[column], state.memo_entries[column],
+            state.memo_kinds[column], state.arenas[column], self.scratch, self.out, self.bits, self.uncertain,
+            k.POWERS, k.EXACT_POWERS, state.limits[column],
         )  # fmt: skip
-        for row in self.uncertain[:doubtful].tolist():
+        for at, row in self.uncertain[: 2 * doubtful].reshape(-1, 2).tolist():
             start, length = int(chunk.starts[column, row]), int(chunk.lengths[column, row])
             number = float(chunk.buffer[start : start + length].tobytes()) if length > 0 else float("inf")
             if number in {float("inf"), float("-inf")}:
                 raise StandBackError
-            self.out[row] = number
+            self.out[at] = number
         if state.numeric(column):
             k.accumulate(
-                self.out, self.present, chunk.first, chunk.rows, state.ints[column], state.floats[column],
-                state.levels[column], state.sizes_of_levels[column], state.compactions[column], state.flips[column],
-                state.capacities, self.spare, self.places,
+                self.out, found, state.ints[column], state.floats[column], state.levels[column],
+                state.sizes_of_levels[column], state.compactions[column], state.flips[column], state.capacities,
+                self.spare, self.places, self.where,
             )  # fmt: skip
 
 
@@ -277,7 +282,7 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:  # noqa: C901 - one loop over the state of one read
         np, k = self.state.np, self.state.k
-        buffers = [np.empty(BUFFER, np.uint8), np.empty(BUFFER, np.uint8)]
+        buffers = [np.zeros(BUFFER + k.PADDING, np.uint8) for _ in range(2)]
         arrays = [self._arrays(), self._arrays()]
         turn, done = 0, 0
         for file in self.files:
@@ -287,8 +292,9 @@ class Chunks:
                 beginning = True
                 while True:
                     buffer = buffers[turn]
-                    if not final and filled < len(buffer):
-                        final = self._fill(stream, buffer, filled)
+                    room = len(buffer) - k.PADDING
+                    if not final and filled < room:
+                        final = self._fill(stream, buffer[:room], filled)
                         filled = self.filled
                     if beginning and bytes(buffer[:3].tobytes()) == b"\xef\xbb\xbf" and filled >= 3:
                         position = 3
@@ -299,10 +305,10 @@ class Chunks:
                         raise StandBackError
                     self._check_text(buffer[position:after])
                     left = filled - after
-                    if rows == 0 and found == k.MORE and left == len(buffer):
-                        if len(buffer) >= LARGEST_ROW:
+                    if rows == 0 and found == k.MORE and left == room:
+                        if room >= LARGEST_ROW:
                             raise StandBackError
-                        buffers = [np.empty(2 * len(buffer), np.uint8) for _ in buffers]
+                        buffers = [np.zeros(2 * room + k.PADDING, np.uint8) for _ in buffers]
                         after, chunk = 0, None
                     else:
                         first = int(header and rows > 0)

@@ -24,6 +24,8 @@ TOTAL, MEAN, M2, MINIMUM, MAXIMUM = range(5)
 FLOATS = 5
 
 SLOTS = 16384
+MEMO = 8192
+PADDING = 64
 MAX_LEVELS = 40
 LEVEL_ROOM = 8192
 SHORTEST_POWER, LONGEST_POWER = -60, 40
@@ -157,16 +159,18 @@ def _rotate(value, bits):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _word(data, at):
+def _word(data, start):
+    # Unsigned positions: numba would test signed ones for being negative, and the eight loads would not become one.
+    at = u64(start)
     return (
         u64(data[at])
-        | u64(data[at + 1]) << u64(8)
-        | u64(data[at + 2]) << u64(16)
-        | u64(data[at + 3]) << u64(24)
-        | u64(data[at + 4]) << u64(32)
-        | u64(data[at + 5]) << u64(40)
-        | u64(data[at + 6]) << u64(48)
-        | u64(data[at + 7]) << u64(56)
+        | u64(data[at + u64(1)]) << u64(8)
+        | u64(data[at + u64(2)]) << u64(16)
+        | u64(data[at + u64(3)]) << u64(24)
+        | u64(data[at + u64(4)]) << u64(32)
+        | u64(data[at + u64(5)]) << u64(40)
+        | u64(data[at + u64(6)]) << u64(48)
+        | u64(data[at + u64(7)]) << u64(56)
     )
 
 
@@ -269,12 +273,19 @@ def parse(data, start, length, out, out_bits, row, powers, exact):
         i += 1
     first = i
     digits = u64(0)
+    # Texts of up to 19 bytes cannot have too many digits; longer ones count those after the leading zeros.
+    short = length <= 19
     significant = 0
-    while i < end and 48 <= data[i] <= 57:
-        if significant or data[i] != 48:
+    while i < end:
+        digit = u64(data[u64(i)]) - u64(48)
+        if digit > u64(9):
+            break
+        if short:
+            digits = digits * u64(10) + digit
+        elif significant or digit:
             significant += 1
             if significant <= 19:
-                digits = digits * u64(10) + u64(data[i] - 48)
+                digits = digits * u64(10) + digit
         i += 1
     kind = -1
     power = 0
@@ -285,11 +296,16 @@ def parse(data, start, length, out, out_bits, row, powers, exact):
             if data[i] == 46:
                 i += 1
                 point = i
-                while i < end and 48 <= data[i] <= 57:
-                    if significant or data[i] != 48:
+                while i < end:
+                    digit = u64(data[u64(i)]) - u64(48)
+                    if digit > u64(9):
+                        break
+                    if short:
+                        digits = digits * u64(10) + digit
+                    elif significant or digit:
                         significant += 1
                         if significant <= 19:
-                            digits = digits * u64(10) + u64(data[i] - 48)
+                            digits = digits * u64(10) + digit
                     i += 1
                 power = point - i
                 if i > point and i == end:
@@ -337,43 +353,40 @@ def parse(data, start, length, out, out_bits, row, powers, exact):
 
 @njit(nogil=True, cache=True)
 def absorb(
-    buffer,
-    starts,
-    lengths,
-    first,
-    rows,
-    ints,
-    registers,
-    keys,
-    slots,
-    counts,
-    offsets,
-    sizes,
-    kinds,
-    numbers,
-    arena,
-    scratch,
-    out,
-    out_bits,
-    present,
-    uncertain,
-    powers,
-    exact,
-    limit,
-):
+    buffer, starts, lengths, first, rows, ints, registers, keys, slots, counts, offsets, sizes, kinds, numbers,
+    memo_keys, memo_numbers, memo_entries, memo_kinds, arena, scratch, out, out_bits, uncertain, powers, exact, limit,
+):  # fmt: skip
     """Count one column's fields of rows [first, rows): types, missing, distinct texts, categories, numbers.
 
-    Numbers go to out in row order, present[row] tells where there is one. Returns how many rows are listed in
-    uncertain: their numbers need arbitrary precision.
+    Puts the numbers into out, in row order and without gaps. Short texts that were met before are known by their bytes
+    alone (the memo), without hashing and parsing. Returns (how many numbers, how many of them need arbitrary
+    precision); for the latter, uncertain holds pairs of position in out and row.
     """
     mask = SLOTS - 1
     doubtful = 0
+    found = 0
     for row in range(first, rows):
         start, length = starts[row], lengths[row]
-        present[row] = 0
         if length == 0:
             ints[MISSING] += 1
             continue
+        memo = u64(0)
+        key = u64(0)
+        if 0 < length < 8:
+            # The buffer is padded: eight bytes can be read from any field.
+            unused = u64(64 - 8 * length)
+            key = ((_word(buffer, start) << unused) >> unused) | u64(length) << u64(56)
+            memo = (key * P1) >> u64(51)
+            if memo_keys[memo] == key:
+                kind = memo_kinds[memo]
+                ints[kind] += 1
+                entry = memo_entries[memo]
+                if entry >= 0:
+                    counts[entry] += 1
+                if kind <= FRACTIONAL:
+                    out[found] = memo_numbers[memo]
+                    found += 1
+                continue
         data = buffer
         if length < 0:
             written = 0
@@ -394,53 +407,63 @@ def absorb(
             entry = slots[slot]
         if entry >= 0:
             counts[entry] += 1
+        kind = -1
+        certain = True
+        if entry >= 0 and kinds[entry] >= 0:
             kind = kinds[entry]
-            if kind >= 0:
-                ints[kind] += 1
-                if kind <= FRACTIONAL:
-                    out[row] = numbers[entry]
-                    present[row] = 1
-                continue
-        kind, certain = parse(data, start, length, out, out_bits, row, powers, exact)
+            if kind <= FRACTIONAL:
+                out[found] = numbers[entry]
+        else:
+            kind, certain = parse(data, start, length, out, out_bits, found, powers, exact)
+            tail = digest << u64(9) | u64(256)
+            bucket = digest >> u64(55)
+            register = registers[bucket]
+            # Most texts cannot raise their register: only then is the run of zeros counted.
+            if register == 0 or not tail >> u64(64 - register):
+                run = 1
+                while not tail >> u64(63):
+                    tail <<= u64(1)
+                    run += 1
+                if run > register:
+                    registers[bucket] = run
+            if entry >= 0:
+                if certain:  # a watched text met for the first time
+                    kinds[entry] = kind
+                    numbers[entry] = out[found]
+            elif slot >= 0:
+                if not ints[INCOMPLETE] and ints[ENTRIES] < limit and ints[ARENA] + length <= arena.shape[0]:
+                    entry = ints[ENTRIES]
+                    at = ints[ARENA]
+                    for k in range(length):
+                        arena[at + k] = data[start + k]
+                    keys[slot] = digest
+                    slots[slot] = entry
+                    counts[entry] = 1
+                    offsets[entry] = at
+                    sizes[entry] = length
+                    kinds[entry] = kind if certain else -1
+                    if kind <= FRACTIONAL:
+                        numbers[entry] = out[found]
+                    ints[ENTRIES] += 1
+                    ints[ARENA] += length
+                else:
+                    ints[INCOMPLETE] = 1
+                    if ints[COUNTING] == 1:  # 2: a constraint watches this column's texts
+                        ints[COUNTING] = 0
         ints[kind] += 1
+        if key and certain:
+            memo_keys[memo] = key
+            memo_kinds[memo] = kind
+            memo_entries[memo] = entry
+            if kind <= FRACTIONAL:
+                memo_numbers[memo] = out[found]
         if kind <= FRACTIONAL:
-            present[row] = 1
             if not certain:
-                uncertain[doubtful] = row
+                uncertain[2 * doubtful] = found
+                uncertain[2 * doubtful + 1] = row
                 doubtful += 1
-        tail = digest << u64(9) | u64(256)
-        run = 1
-        while not tail >> u64(63):
-            tail <<= u64(1)
-            run += 1
-        bucket = np.int64(digest >> u64(55))
-        registers[bucket] = max(registers[bucket], run)
-        if entry >= 0:
-            if certain:  # a watched text met for the first time
-                kinds[entry] = kind
-                numbers[entry] = out[row]
-            continue
-        if slot >= 0:
-            if not ints[INCOMPLETE] and ints[ENTRIES] < limit and ints[ARENA] + length <= arena.shape[0]:
-                entry = ints[ENTRIES]
-                at = ints[ARENA]
-                for k in range(length):
-                    arena[at + k] = data[start + k]
-                keys[slot] = digest
-                slots[slot] = entry
-                counts[entry] = 1
-                offsets[entry] = at
-                sizes[entry] = length
-                kinds[entry] = kind if certain else -1
-                if kind <= FRACTIONAL:
-                    numbers[entry] = out[row]
-                ints[ENTRIES] += 1
-                ints[ARENA] += length
-            else:
-                ints[INCOMPLETE] = 1
-                if ints[COUNTING] == 1:  # 2: a constraint watches this column's texts
-                    ints[COUNTING] = 0
-    return doubtful
+            found += 1
+    return found, doubtful
 
 
 @njit(nogil=True, cache=True)
@@ -478,15 +501,15 @@ def merge_sort(items, size, spare):
 
 
 @njit(nogil=True, cache=True)
-def spread_sort(items, size, spare, places):
+def spread_sort(items, size, spare, places, where):
     """Sort items[:size] stably: spread over as many buckets as items, then insertion; merge sort when skewed."""
     low, high = items[0], items[0]
     for k in range(1, size):
-        low, high = min(low, items[k]), max(high, items[k])
+        value = items[k]
+        low = min(low, value)
+        high = max(high, value)
     if low == high:
-        if low == 0.0:
-            return  # zeros of both signs keep their order
-        return
+        return  # zeros of both signs keep their order
     scale = (size - 1) / (high - low)
     if not 0.0 < scale < 1e300 or not (high - low) < 1e300:
         merge_sort(items, size, spare)
@@ -494,17 +517,27 @@ def spread_sort(items, size, spare, places):
     for k in range(size + 1):
         places[k] = 0
     for k in range(size):
-        places[np.int64((items[k] - low) * scale) + 1] += 1
+        bucket = np.uint16(np.int32((items[k] - low) * scale))
+        where[k] = bucket
+        places[u64(bucket) + u64(1)] += np.uint32(1)
+    before = np.uint32(0)
     for k in range(size):
-        places[k + 1] += places[k]
+        before += places[k]
+        places[k] = before
     for k in range(size):
-        bucket = np.int64((items[k] - low) * scale)
-        spare[places[bucket]] = items[k]
-        places[bucket] += 1
+        bucket = where[k]
+        at = places[bucket]
+        spare[at] = items[k]
+        places[bucket] = at + np.uint32(1)
     budget = 8 * size
-    items[0] = spare[0]
+    last = spare[0]
+    items[0] = last
     for k in range(1, size):
         value = spare[k]
+        if value >= last:
+            items[k] = value
+            last = value
+            continue
         j = k
         while j > 0 and value < items[j - 1]:
             items[j] = items[j - 1]
@@ -519,30 +552,35 @@ def spread_sort(items, size, spare, places):
 
 
 @njit(nogil=True, cache=True)
-def accumulate(
-    values, present, first, rows, ints, floats, levels, lengths, compactions, flips, capacities, spare, places
-):
-    """Add a column's numbers of rows [first, rows) to moments and sketch, in row order."""
+def accumulate(values, found, ints, floats, levels, lengths, compactions, flips, capacities, spare, places, where):
+    """Add a column's next numbers, values[:found], to moments and sketch, in order."""
     count, size, top = ints[COUNT], ints[SIZE], ints[LEVELS]
     total, mean, m2 = floats[TOTAL], floats[MEAN], floats[M2]
     minimum, maximum = floats[MINIMUM], floats[MAXIMUM]
     room = 0
     for level in range(top):
         room += capacities[level]
-    for row in range(first, rows):
-        if not present[row]:
-            continue
-        value = values[row]
-        count += 1
-        total += value
-        delta = value - mean
-        step = delta / count
-        mean += step
-        m2 += delta * (delta - step)
-        minimum, maximum = min(minimum, value), max(maximum, value)
-        levels[0, lengths[0]] = value
-        lengths[0] += 1
-        size += 1
+    lowest = levels[0]
+    position = 0
+    while position < found:
+        # Up to the first item too many nothing condenses.
+        until = min(found, position + room - size + 1)
+        at = lengths[0]
+        for k in range(position, until):
+            value = values[k]
+            count += 1
+            total += value
+            delta = value - mean
+            step = delta / count
+            mean += step
+            m2 += delta * (delta - step)
+            minimum = min(minimum, value)
+            maximum = max(maximum, value)
+            lowest[at] = value
+            at += 1
+        lengths[0] = at
+        size += until - position
+        position = until
         if size <= room:
             continue
         level = 0
@@ -556,7 +594,7 @@ def accumulate(
         if compactions[level] % 2:
             flips[level] = 1 - flips[level]
         compactions[level] += 1
-        spread_sort(items, even, spare, places)
+        spread_sort(items, even, spare, places, where)
         above = levels[level + 1]
         at = lengths[level + 1]
         k = flips[level]

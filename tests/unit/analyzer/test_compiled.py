@@ -98,7 +98,8 @@ def test_numbers_parse_as_python_parses_them(tmp_path, monkeypatch, kernels):
 def test_skewed_and_tied_values_sort_right(kernels):
     """The spreading sort equals a stable sort on skewed, tied, constant, tiny and huge values."""
     generator = random.Random(11)
-    spare, places = np.zeros(kernels.LEVEL_ROOM), np.zeros(kernels.LEVEL_ROOM + 1, np.int64)
+    spare, places = np.zeros(kernels.LEVEL_ROOM), np.zeros(kernels.LEVEL_ROOM + 1, np.uint32)
+    where = np.zeros(kernels.LEVEL_ROOM, np.uint16)
     samples = [
         [generator.lognormvariate(0, 8) for _ in range(2050)],
         [generator.choice([0.0, -0.0, 1.0, 1e300, -1e300]) for _ in range(2050)],
@@ -109,7 +110,7 @@ def test_skewed_and_tied_values_sort_right(kernels):
     ]
     for values in samples:
         items = np.array(values)
-        kernels.spread_sort(items, len(values), spare, places)
+        kernels.spread_sort(items, len(values), spare, places, where)
         assert list(map(repr, items.tolist())) == list(map(repr, sorted(values)))
 
 
