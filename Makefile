@@ -2,9 +2,6 @@
 PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
-# An endpoint or a key of the person's own never reaches what runs here.
-unexport AWS_PROFILE AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
-
 .DEFAULT_GOAL := help
 .PHONY: help install demo up down logs test test-all lint deploy pipelines
 

@@ -17,6 +17,7 @@ unpaused; nothing starts by the clock, so a test sees only what it asked for.
     house.put(day, "drifted")                    generate a day of a kind and upload it; returns the number of rows
     house.put_text(day, "State,Account ...")     upload any content (also bytes, also under other names)
     run_id = house.trigger(day, **conf)          manual run with batch_day=day; conf adds params
+    run_id = house.trigger_dag(dag, conf)        manual run of any DAG
     run = house.finish(run_id)                   wait for its end (deadline), return Airflow's document
     runs = house.backfill([day, ...])            one backfill over consecutive days; {day: run} when all have ended
     house.states(run)                            {task_id: state} of a run
@@ -25,6 +26,11 @@ unpaused; nothing starts by the clock, so a test sees only what it asked for.
     house.alerts(day)                            the alerts that name the day
     house.wait(condition, what)                  wait for a condition with a deadline; never sleep for a fixed time
 
+Beside churn stand the use cases of neighbours.py, each with one thing wrong; `put_text` and `trigger` take `use_case`.
+
+BATCH_TEST_HOUSE=<folder> makes the session use, and leave behind, the house in that folder, which
+`python -m tests.integration.conftest <folder>` keeps running: for writing tests without a minute of start-up each time.
+
 Days of one backfill must be consecutive: `house.new_days(4)`. Every helper fails with the reason that Airflow or AWS
 gives. When a part of the house dies, the next wait fails with its last log lines.
 
@@ -32,7 +38,11 @@ gives. When a part of the house dies, the next wait fails with its last log line
 `fresh_house(runtimes=...)`.
 """
 
+import os
+import sys
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -43,16 +53,22 @@ import pytest
 from local import batches, data, training
 from local.alertbox import Alert, Inbox
 from local.cloud import Cloud
-from local.house import RUNTIMES, House, Ports
+from local.house import RUNTIMES, House, Ports, running
 from local.outcome import DayOutcome
 from local.rest import FINAL_STATES, AirflowApi
 from local.secretfile import USER
-from sagemaker_batch import names
+from sagemaker_batch import names, registry
+from tests.integration import neighbours
 
 USE_CASE = "churn"
 SEED = 7
 FIRST_DAY = date(2026, 1, 5)
 DEADLINE = 180.0
+
+
+def pytest_configure() -> None:
+    """A polite kill tears the houses down as Ctrl-C does; without this, SIGTERM would leave them running."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @dataclass
@@ -69,6 +85,11 @@ class Laptop:
     used: int = 0
 
     @property
+    def noted(self) -> Path:
+        """Where a kept house remembers how many days were used."""
+        return self.folder / "days-used"
+
+    @property
     def batch_dag(self) -> str:
         return names.batch_dag(USE_CASE)
 
@@ -80,6 +101,7 @@ class Laptop:
         """Consecutive days that no other test uses, with a gap after them."""
         first = FIRST_DAY + timedelta(days=self.used)
         self.used += count + 1
+        self.noted.write_text(str(self.used))
         return [first + timedelta(days=number) for number in range(count)]
 
     def new_day(self) -> date:
@@ -91,14 +113,18 @@ class Laptop:
         self.cloud.put_day(day, file)
         return self.rows[day]
 
-    def put_text(self, day: date, content: str | bytes, name: str = "batch.csv") -> str:
-        key = names.input_prefix(USE_CASE, day) + name
+    def put_text(self, day: date, content: str | bytes, name: str = "batch.csv", use_case: str = USE_CASE) -> str:
+        key = names.input_prefix(use_case, day) + name
         body = content.encode() if isinstance(content, str) else content
         self.cloud.s3.put_object(Bucket=self.cloud.bucket, Key=key, Body=body)
         return names.s3_uri(self.cloud.bucket, key)
 
-    def trigger(self, day: date, **conf: object) -> str:
-        return self.api.trigger(self.batch_dag, {"batch_day": day.isoformat(), **conf})
+    def trigger(self, day: date, use_case: str = USE_CASE, **conf: object) -> str:
+        return self.trigger_dag(names.batch_dag(use_case), {"batch_day": day.isoformat(), **conf})
+
+    def trigger_dag(self, dag: str, conf: dict[str, object] | None = None) -> str:
+        self.api.unpause(dag)
+        return self.api.trigger(dag, conf)
 
     def finish(self, run_id: str, dag: str | None = None, seconds: float = DEADLINE) -> dict:
         dag = dag or self.batch_dag
@@ -127,11 +153,13 @@ class Laptop:
         self.api.wait(condition, seconds, lambda: what)
 
 
-def open_house(house: House) -> Laptop:
+def open_house(house: House, *, started: bool = False) -> Laptop:
     """Bring a taken house up to the point where its DAGs are known and unpaused."""
-    house.start()
+    if not started:
+        house.start()
     api = AirflowApi(house.airflow.url, USER, house.secrets["password"], house.check)
     cloud = Cloud(house.aws.url, USE_CASE)
+    (house.state / "test-data").mkdir(exist_ok=True)
     laptop = Laptop(house, api, cloud, Inbox(cloud.client("sqs")), house.state / "test-data")
     api.wait_for_dags([laptop.train_dag, laptop.batch_dag])
     for dag in (laptop.train_dag, laptop.batch_dag):
@@ -149,12 +177,36 @@ def train_and_approve(laptop: Laptop) -> None:
     laptop.approved = training.approve(laptop.cloud, version, "Approved for the tests.")
 
 
+def with_neighbours(folder: Path) -> House:
+    """Return a house, not yet taken, whose Airflow knows churn and its neighbours."""
+    use_cases = neighbours.write_use_cases(folder / "test-use-cases")
+    overrides = {"AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(use_cases)}
+    return House(folder, Ports.free(), overrides=overrides)
+
+
+def settle(house: House) -> Laptop:
+    """Fill a taken house: churn's model trained and approved, the neighbours in their places."""
+    laptop = open_house(house)
+    train_and_approve(laptop)
+    neighbours.settle(laptop.cloud, laptop.approved)
+    return laptop
+
+
+def kept_house(folder: Path) -> Laptop:
+    """Return the house that `python -m tests.integration.conftest` keeps, with days that nobody has used."""
+    laptop = open_house(running(folder), started=True)
+    laptop.approved = registry.latest_approved(laptop.cloud.sagemaker, laptop.cloud.group)
+    laptop.used = int(laptop.noted.read_text()) if laptop.noted.exists() else 0
+    return laptop
+
+
 @pytest.fixture(scope="session")
 def house() -> Iterator[Laptop]:
-    with tempfile.TemporaryDirectory(prefix="batch-house-") as folder, House(Path(folder), Ports.free()) as house:
-        laptop = open_house(house)
-        train_and_approve(laptop)
-        yield laptop
+    if folder := os.environ.get("BATCH_TEST_HOUSE"):
+        yield kept_house(Path(folder))
+        return
+    with tempfile.TemporaryDirectory(prefix="batch-house-") as folder, with_neighbours(Path(folder)) as house:
+        yield settle(house)
 
 
 @pytest.fixture
@@ -178,3 +230,12 @@ def fresh_house() -> Iterator[Callable[..., Laptop]]:
         for folder, house in opened:
             house.stop()
             folder.cleanup()
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    with with_neighbours(Path(sys.argv[1])) as kept:
+        settle(kept)
+        sys.stdout.write("up; Ctrl-C ends it\n")
+        sys.stdout.flush()
+        threading.Event().wait()

@@ -109,7 +109,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def sabotage(stage: Stage, tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
-    """Replace a runtime's command by a script that is given the job's folder; the right table is put back afterwards."""
+    """Replace a runtime's command by a script that gets the job's folder; the right table is put back afterwards."""
 
     def put(command: str, script: str) -> None:
         program, table = tmp_path / "sabotage.py", tmp_path / "runtimes.yaml"
@@ -127,7 +127,7 @@ def test_shuffled_labels_end_in_the_fail_step(stage):
     """Labels that say nothing give a model that is not registered, and the message has both numbers."""
     columns, rows = data.training(7)
     labels = [row[data.LABEL] for row in rows]
-    random.Random(7).shuffle(labels)
+    random.Random(7).shuffle(labels)  # noqa: S311 - a shuffle that can be repeated
     for row, label in zip(rows, labels, strict=True):
         row[data.LABEL] = label
     file = stage.folder / "shuffled.csv"
