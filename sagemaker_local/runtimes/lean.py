@@ -1,8 +1,8 @@
 """XGBoost without what it would load beside itself.
 
 ``import xgboost`` loads scikit-learn, pandas and scipy.stats when they are installed, for wrappers that these programs
-do not use: about 5 s of CPU instead of 1 s, which is most of the time of a small job. Its OpenMP threads spin while they
-wait for each other: with more threads than free cores a small job costs four times its work, so they are told to sleep.
+do not use: about 5 s of CPU instead of 1 s, which is most of the time of a small job. Its OpenMP threads spin while
+they wait for each other: with fewer free cores than threads a small job costs four times its work, so they sleep.
 """
 
 from __future__ import annotations
