@@ -263,10 +263,11 @@ def main(arguments: list[str] | None = None) -> int:
     verb.add_argument("--by", default="", help="who approves (default: the user of this process)")
     given = parser.parse_args(arguments)
     import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         version = approve(boto3.client("sagemaker"), given.arn, given.description, given.by)
-    except RegistryError as error:
+    except (RegistryError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"Version {version.version} of {version.group} is approved ({version.approved_at}).\n")

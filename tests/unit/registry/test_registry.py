@@ -224,3 +224,14 @@ def test_an_incomplete_version_cannot_be_approved(aws):
     described(aws, package(1, status="PendingManualApproval", without=("Statistics",)))
     with pytest.raises(registry.RegistryError, match="lacks"):
         registry.approve(aws.client, arn(1), "x")
+
+
+def test_the_command_line_approves_and_says_so(aws, monkeypatch, capsys):
+    """The command that the error names exists and works."""
+    monkeypatch.setattr(boto3, "client", lambda _: aws.client)
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    assert registry.main(["approve", arn(1)]) == 0
+    assert "Version 1 of churn-local is approved" in capsys.readouterr().out
+    aws.add_client_error("describe_model_package", "AccessDeniedException", "no")
+    assert registry.main(["approve", arn(1)]) == 1
+    assert "AccessDenied" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.scripts.made import CONTRACTS, write_csv
+from tests.unit.scripts.made import CONTRACTS, TRAINING, write_csv
 
 HEADER = ["Id", "State", "Area", "Mins", "Calls"]
 ROWS = [["a-1", "AK", "400", "1.50", "3"], ["a-2", "New York, NY", "401", "", "4"], ["a 3", "", "402", "7.25", ""]]
@@ -169,6 +169,15 @@ def test_a_cut_anywhere_is_never_scored_as_a_whole_day(batch, script, prepared, 
         job = script("prepare_batch.py", "--input", folder, "--schema", prepared.output / "schema")
         assert job.code == 1, content[:end]
         assert "truncated" in job.message
+
+
+def test_a_sensitive_record_id_is_not_told(script, training, tmp_path):
+    """Messages reach logs and alerts: an id that the use case calls sensitive stands in none."""
+    prepared = script("prepare.py", "--input", training, *TRAINING, "--sensitive=Id")
+    write_csv(tmp_path / "in" / "a.csv", HEADER, [ROWS[0], ROWS[0]])
+    job = script("prepare_batch.py", "--input", tmp_path / "in", "--schema", prepared.output / "schema")
+    assert "line 3: the record id stood on an earlier line" in job.message
+    assert "a-1" not in job.message
 
 
 def test_no_file_at_all_is_told(batch):
