@@ -1,4 +1,4 @@
-"""The model of a batch transform: ``xgboost-model`` out of a model.tar.gz, and what it predicts, as the container does."""
+"""The model of a batch transform: ``xgboost-model`` out of a model.tar.gz, and what it predicts."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ gives. When a part of the house dies, the next wait fails with its last log line
 """
 
 import os
-import sys
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -96,6 +96,10 @@ class Laptop:
     @property
     def train_dag(self) -> str:
         return names.train_dag(USE_CASE)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.api.client.close()
 
     def new_days(self, count: int) -> list[date]:
         """Consecutive days that no other test uses, with a gap after them."""
@@ -203,10 +207,14 @@ def kept_house(folder: Path) -> Laptop:
 @pytest.fixture(scope="session")
 def house() -> Iterator[Laptop]:
     if folder := os.environ.get("BATCH_TEST_HOUSE"):
-        yield kept_house(Path(folder))
+        laptop = kept_house(Path(folder))
+        yield laptop
+        laptop.close()
         return
     with tempfile.TemporaryDirectory(prefix="batch-house-") as folder, with_neighbours(Path(folder)) as house:
-        yield settle(house)
+        laptop = settle(house)
+        yield laptop
+        laptop.close()
 
 
 @pytest.fixture
