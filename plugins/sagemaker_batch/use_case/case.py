@@ -1,0 +1,59 @@
+"""The whole file: every section of a use case."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from sagemaker_batch.use_case.data import Data
+from sagemaker_batch.use_case.model import Model
+from sagemaker_batch.use_case.monitor import Monitor, Severity
+from sagemaker_batch.use_case.people import Alerts
+from sagemaker_batch.use_case.schedule import Schedule
+from sagemaker_batch.use_case.section import Section
+
+NAME_PATTERN = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
+NAME_LIMIT = 40
+
+
+class UseCase(Section):
+    """Everything that is particular to one model. The file's name is the use case's name."""
+
+    name: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=NAME_LIMIT)
+    description: str = Field(default="", description="What the model is for, in a sentence.")
+    owners: list[str] = Field(min_length=1, description="Who answers for it; shown by Airflow.")
+    tags: list[str] = Field(default_factory=list, description="Tags of both DAGs.")
+    retries: int = Field(default=2, ge=0, le=10, description="How often Airflow repeats a failed task.")
+    retry_delay_seconds: int = Field(default=60, ge=0, description="Pause before a repeat.")
+    data: Data
+    schedule: Schedule = Field(default_factory=Schedule)
+    model: Model = Field(default_factory=Model)
+    monitor: Monitor = Field(default_factory=Monitor)
+    severity: Severity = Field(default_factory=Severity)
+    approval: Literal["manual", "auto"] = Field(
+        default="manual", description="Who approves a registered version: a person, or the accuracy threshold alone."
+    )
+    alerts: Alerts = Field(default_factory=Alerts)
+
+    @field_validator("approval", mode="before")
+    @classmethod
+    def _built(cls, value: object) -> object:
+        if value == "airflow":
+            raise ValueError("approval inside Airflow is not built yet; use manual or auto")
+        return value
+
+    def input_uri(self, bucket: str, day: date) -> str:
+        """Prefix of one day's files, with the closing slash."""
+        return self.data.input.format(bucket=bucket, use_case=self.name, day=day.isoformat())
+
+    def training_input_uri(self, bucket: str) -> str:
+        """Prefix of the training data set, with the closing slash."""
+        return self.data.training_input.format(bucket=bucket, use_case=self.name)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a use-case file, for editors: the name is the file's and no key."""
+    schema = UseCase.model_json_schema()
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
