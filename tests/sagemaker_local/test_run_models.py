@@ -172,10 +172,10 @@ def test_a_wrong_hyperparameter_is_named(local_aws, hyperparameters, said):
 
 
 def test_a_header_in_training_data_is_an_error(local_aws):
-    """Text in the data fails the job with file and column."""
+    """Text in the data fails the job with channel, file, line and column."""
     put(local_aws, "header/data.csv", "label,a,b\n1,2,3\n")
     steps = start(local_aws, definition(training(channels=[channel("train", "header/")]))).wait("Failed")
-    assert "data.csv of the channel train has text in column 1: 'label'" in steps["Train"]["FailureReason"]
+    assert "train/data.csv, line 1, column 1: 'label' is not a number" in steps["Train"]["FailureReason"]
 
 
 def test_transform_writes_id_and_score(local_aws, model_name):
@@ -212,7 +212,7 @@ def test_payload_size_and_strategy_do_not_change_scores(local_aws, model_name):
     ("body", "filters", "said"),
     [
         ("1,2,3\n", {}, "Feature shape mismatch, expected: 5, got 3"),
-        ("a,1,2,3,4,x\n", {"InputFilter": "$[1:]"}, "could not convert 'x' (feature 5) to a number"),
+        ("a,1,2,3,4,x\n", {"InputFilter": "$[1:]"}, "input.csv, line 1, column 6: 'x' is not a number"),
         ("a,1,2,3,4,5\n", {"InputFilter": "$[0,9]"}, "asks for field 9 of a record that has 6 fields"),
         (
             "a,1,2,3,4,5\n",

@@ -139,7 +139,7 @@ def test_a_property_file_decides_the_branch(local_aws):
             get("Parameters.Threshold"),
             [register],
             [fail("TooLow", message)],
-            "GreaterThanOrEqualTo",
+            kind="GreaterThanOrEqualTo",
         ),
         parameters=[{"Name": "Threshold", "Type": "Float", "DefaultValue": 0.8}],
     )

@@ -70,7 +70,8 @@ class Workshop:
 
     def booster(self) -> Any:
         booster = import_xgboost().Booster()
-        booster.load_model(self.ml / "model/xgboost-model")
+        # From bytes: the name has no suffix, and XGBoost warns that it guesses the format.
+        booster.load_model(bytearray((self.ml / "model/xgboost-model").read_bytes()))
         return booster
 
 
