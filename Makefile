@@ -3,7 +3,7 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down logs test test-all lint deploy pipelines
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,3 +45,9 @@ deploy: install ## the AWS side: ACTION=plan|apply|status ENV=<environment>; for
 pipelines: ## compile the pipelines of ENV=<environment> to JSON, with the SageMaker SDK
 	@$(PYTHON) local/install.py authoring
 	.venv-authoring/bin/python -m include.pipelines compile --environment $(ENV)
+
+mwaa: install ## the bundle of Amazon MWAA in dist/mwaa, the same bytes for the same sources (ENV=<environment>)
+	@$(AWS_PYTHON) -m include.infrastructure.bundle build --environment $(ENV)
+
+mwaa-upload: install ## make mwaa, and put what differs into MWAA's bucket; says how to take it and how to go back
+	@$(AWS_PYTHON) -m include.infrastructure.bundle upload --environment $(ENV)

@@ -43,6 +43,13 @@ class Images(_Section):
     monitor: str | None = None
 
 
+class Mwaa(_Section):
+    """The Amazon MWAA environment that runs the DAGs, where there is one."""
+
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    environment: Annotated[str, Field(pattern=r"^[A-Za-z][0-9A-Za-z_-]{0,79}$")]
+
+
 class Environment(_Section):
     """One environment; the file's name is the environment's name."""
 
@@ -55,6 +62,7 @@ class Environment(_Section):
     instances: InstanceTypes
     max_runtime: MaxRuntime
     images: Images = Field(default_factory=Images)
+    mwaa: Mwaa | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
 

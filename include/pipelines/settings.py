@@ -57,7 +57,7 @@ def inputs_digest(settings: Settings) -> str:
     """
     content: dict[str, Any] = {
         "use_case": settings.use_case.model_dump(mode="json", include={"name", "data", "model", "monitor"}),
-        "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "tags"}),
+        "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "tags", "mwaa"}),
         "code": settings.code_digest,
         "authoring": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(HERE.glob("*.py"))},
     }
