@@ -3,7 +3,7 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,3 +51,6 @@ mwaa: install ## the bundle of Amazon MWAA in dist/mwaa, the same bytes for the 
 
 mwaa-upload: install ## make mwaa, and put what differs into MWAA's bucket; says how to take it and how to go back
 	@$(AWS_PYTHON) -m include.infrastructure.bundle upload --environment $(ENV)
+
+locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade')
+	@$(PYTHON) local/locks.py $(ARGS)

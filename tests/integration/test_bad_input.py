@@ -10,7 +10,6 @@ from local.airflow import ENVIRONMENT
 from local.alertbox import Alert
 from local.rest import FINAL_STATES
 from sagemaker_batch import names
-from tests.integration import bad_input
 from tests.integration.bad_input import ALL, DAYS, ERROR, HELD, INACCURATE, RUNS, WARNED, Case
 from tests.integration.conftest import Laptop
 
@@ -161,8 +160,3 @@ def test_an_undeclared_parameter_starts_nothing(house: Laptop, ended: dict[str, 
     """Parameters are compared with the deployed pipeline before anything is started."""
     assert ended["undeclared"].states["start_batch_monitor"] == "failed"
     assert house.cloud.executions(names.batch_pipeline("undeclared", ENVIRONMENT)) == []
-
-
-def test_the_page_is_the_table() -> None:
-    """docs/bad-input.md is what `python -m tests.integration.bad_input` writes."""
-    assert bad_input.PAGE.read_text(encoding="utf-8") == bad_input.page()
