@@ -20,6 +20,7 @@ import uvicorn
 
 from sagemaker_local import __version__
 from sagemaker_local.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api
+from sagemaker_local.connection import Connection
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.quotas import Quotas
 from sagemaker_local.runner import Runner
@@ -122,7 +123,8 @@ async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
     app = Server(api, delegate)
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=Connection,
+        proxy_headers=False,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sagemaker_local import model, operations, validation
+from sagemaker_local.admin.calls import Calls
+from sagemaker_local.admin.faults import Faults
 from sagemaker_local.errors import ApiError, ConflictError, NotImplementedHereError, ValidationError
 from sagemaker_local.operations.registry import HANDLERS, Call, Handler
 from sagemaker_local.quotas import Quotas
@@ -25,6 +27,7 @@ Document = dict[str, Any]
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
+RUNNING_STATUSES = ("Executing", "Stopping")
 
 
 class RunnerSeam(Protocol):
@@ -113,6 +116,8 @@ class Api:
         self.runner: RunnerSeam = runner or NullRunner()
         self.clock = clock
         self.quotas = quotas or Quotas()
+        self.faults = Faults()
+        self.calls = Calls()
 
     def call(self, operation: str, request: Document, region: str | None = None) -> Document:
         """Run one operation and return its answer (timestamps as epoch seconds).
@@ -137,6 +142,13 @@ class Api:
             answer = self._once(handler, call)
         call.run_after_commit()
         return answer
+
+    def running_executions(self) -> int:
+        """Return how many executions are Executing or Stopping."""
+        with self.store.read() as tx:
+            return sum(
+                tx.count_where("pipeline_execution", "PipelineExecutionStatus", status) for status in RUNNING_STATUSES
+            )
 
     def _handler(self, operation: str) -> Handler:
         if operation not in model.operation_names():

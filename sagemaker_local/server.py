@@ -7,28 +7,26 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import httpx
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sagemaker_local import __version__, model
+from sagemaker_local.admin.faults import Fault
+from sagemaker_local.admin.routes import PREFIX, Admin
 from sagemaker_local.api import Api
+from sagemaker_local.connection import drop
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.errors import ApiError
+from sagemaker_local.forward import Forward
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _CONTENT_TYPE = "application/x-amz-json-1.1"
 _CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d{8}/([a-z0-9-]+)/")
-# Belong to one connection, not to the message; `expect` has been answered by our own server when a body is read.
-_HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"}
-)
 _STARTING_SECONDS = 30.0
 
 
@@ -46,8 +44,8 @@ class Server:
         self._delegate = delegate
         self._nonce = uuid.uuid4().hex
         self._running = anyio.Event()
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60)
-        self._upstream = httpx.AsyncHTTPTransport(limits=limits)
+        self._admin = Admin(api)
+        self._forward = Forward(delegate, api.faults, api.calls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,9 +54,15 @@ class Server:
         request = Request(scope, receive)
         if scope["path"] == "/_local/health":
             await self._health()(scope, receive, send)
-        elif request.headers.get("x-amz-target", "").startswith(model.TARGET_PREFIX):
-            response = await self._sagemaker(request)
+        elif scope["path"].startswith(PREFIX):
+            response = await self._admin.answer(request)
             await response(scope, receive, send)
+        elif request.headers.get("x-amz-target", "").startswith(model.TARGET_PREFIX):
+            answer = await self._sagemaker(request)
+            if answer is None:
+                await drop(request)
+            else:
+                await answer(scope, receive, send)
         else:
             await self._forward(request, send)
 
@@ -68,7 +72,7 @@ class Server:
 
     async def close(self) -> None:
         """Close the connections to the rest of AWS."""
-        await self._upstream.aclose()
+        await self._forward.close()
 
     def _health(self) -> Response:
         ours, theirs = self._running.is_set(), self._delegate.is_ready
@@ -85,19 +89,38 @@ class Server:
         }
         return JSONResponse(body, 200 if ours and theirs else 503)
 
-    async def _sagemaker(self, request: Request) -> Response:
+    async def _sagemaker(self, request: Request) -> Response | None:
+        """Return the answer, or None when it shall be lost on the way."""
         operation = request.headers["x-amz-target"].removeprefix(model.TARGET_PREFIX)
+        counted = operation if operation in model.operation_names() else "?"
+        self._api.calls.count(counted)
+        hit: list[Fault] = []
         try:
             await self._await_runner()
             body = await _read(request)
-            answer = await run_in_threadpool(self._api.call, operation, _decode(body), _region(request))
+            hit = self._api.faults.hit(operation)
+            response = await self._perform(operation, body, request, hit)
         except ApiError as error:
-            return _error(error)
+            self._api.calls.error(counted, error.code)
+            response = _error(error)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:  # noqa: BLE001 - a bug of ours: told in full here, as AWS tells it there
             traceback.print_exc(file=sys.stderr)
-            return _error(ApiError("InternalFailure", f"{operation} failed in sagemaker_local: {error!r}", 500))
+            response = _error(ApiError("InternalFailure", f"{operation} failed in sagemaker_local: {error!r}", 500))
+        if any(fault.kind == "lose_response" for fault in hit):
+            self._api.calls.error(counted, "ResponseLost")
+            return None
+        return response
+
+    async def _perform(self, operation: str, body: bytes, request: Request, hit: list[Fault]) -> Response:
+        for fault in hit:
+            if fault.kind == "latency":
+                await anyio.sleep(fault.seconds)
+        for fault in hit:
+            if fault.kind in {"throttle", "error"}:
+                raise ApiError(fault.code, fault.message or "Set on purpose with /_local/faults.", fault.status)
+        answer = await run_in_threadpool(self._api.call, operation, _decode(body), _region(request))
         return Response(json.dumps(answer), headers=_headers(), media_type=_CONTENT_TYPE)
 
     async def _await_runner(self) -> None:
@@ -106,59 +129,6 @@ class Server:
             await self._running.wait()
         if not self._running.is_set():
             raise ApiError("ServiceUnavailable", f"Still starting: {self._delegate.error}", 503)
-
-    async def _forward(self, request: Request, send: Send) -> None:
-        """Stream a request to the rest of AWS and its answer back, both byte by byte as they are."""
-        started = False
-        try:
-            upstream = await self._upstream.handle_async_request(self._upstream_request(request))
-            try:
-                headers = [(name.lower(), value) for name, value in upstream.headers.raw]
-                headers = [pair for pair in headers if pair[0] not in _HOP_BY_HOP]
-                await send({"type": "http.response.start", "status": upstream.status_code, "headers": headers})
-                started = True
-                async for chunk in upstream.stream:  # type: ignore[union-attr]
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b""})
-            finally:
-                await upstream.aclose()
-        except ClientDisconnect:
-            return
-        except httpx.TransportError as error:
-            if started:  # the answer is cut off: the client must see that it is
-                raise
-            response = _unavailable(self._delegate, error)
-            await response(request.scope, request.receive, send)
-
-    def _upstream_request(self, request: Request) -> httpx.Request:
-        scope = request.scope
-        target = scope.get("raw_path") or scope["path"].encode()
-        if scope["query_string"]:
-            target += b"?" + scope["query_string"]
-        headers = [pair for pair in scope["headers"] if pair[0] not in _HOP_BY_HOP]
-        names = {name for name, _ in scope["headers"]}
-        if b"transfer-encoding" in names and b"content-length" not in names:
-            headers.append((b"transfer-encoding", b"chunked"))
-        return httpx.Request(
-            request.method,
-            f"http://127.0.0.1:{self._delegate.port}/",
-            headers=headers,
-            stream=_Body(request),
-            # The target as it came: a key's percent-encoding is part of what was signed.
-            extensions={"target": target, "timeout": {"connect": 10.0, "read": None, "write": None, "pool": None}},
-        )
-
-
-class _Body(httpx.AsyncByteStream):
-    """A request's body, passed on as it arrives."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._request.stream():
-            if chunk:
-                yield chunk
 
 
 async def _read(request: Request) -> bytes:
@@ -196,9 +166,3 @@ def _error(error: ApiError) -> Response:
     body = json.dumps({"__type": error.code, "message": error.message})
     headers = {**_headers(), "x-amzn-ErrorType": error.code}
     return Response(body, error.status, headers=headers, media_type=_CONTENT_TYPE)
-
-
-def _unavailable(delegate: Delegate, error: Exception) -> Response:
-    """Return a 503 that every AWS protocol's client takes for a passing fault (it knows HTML from load balancers)."""
-    reason = delegate.error or repr(error)
-    return Response(f"<html><body>The local AWS is not there: {reason}</body></html>", 503, media_type="text/html")

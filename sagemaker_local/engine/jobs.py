@@ -53,6 +53,9 @@ def run_job(context: ExecutionContext, step: str, kind: str, name: str, request:
     context.update_step(step, Metadata={title: {"Arn": known[f"{title}Arn"]}})
     if context.stopping.is_set():
         stop_job(context, kind, name)
+    fault = context.api.faults.kill(step)
+    if fault is not None:
+        context.jobs.kill_after(kind, name, fault.seconds)
     context.jobs.wait(kind, name)
     if context.closing.is_set():
         raise EngineClosedError

@@ -65,6 +65,7 @@ class Job(ABC):
         self._stopping = False
         self._abandoned = False
         self._timed_out = False
+        self._started = threading.Event()
         self._log: LogStream | None = None
 
     # What differs between kinds.
@@ -136,6 +137,20 @@ class Job(ABC):
             if self._process is not None:
                 process.end_group(self._process.pid)
 
+    def kill_after(self, seconds: float) -> None:
+        """Have the job's group killed so many seconds after its command began, as when its instance is lost."""
+
+        def kill() -> None:
+            while not self._started.wait(0.1):
+                if self.finished.is_set():
+                    return
+            if not self.finished.wait(seconds):
+                with self._lock:
+                    if self._process is not None:
+                        self._process.signal(signal.SIGKILL)
+
+        threading.Thread(target=kill, name=f"kill {self.name}", daemon=True).start()
+
     def document(self) -> Document:
         """Return the job's document."""
         with self.context.api.store.read() as tx:
@@ -199,6 +214,7 @@ class Job(ABC):
             timer.daemon = True
             timer.start()
         started.go()
+        self._started.set()
         exit_code = started.wait()
         if timer is not None:
             timer.cancel()

@@ -42,6 +42,13 @@ class Jobs:
         if running is not None:
             running[0].stop()
 
+    def kill_after(self, kind: str, name: str, seconds: float) -> None:
+        """Have a job's processes killed so many seconds after its command began."""
+        with self._lock:
+            running = self._running.get((kind, name))
+        if running is not None:
+            running[0].kill_after(seconds)
+
     def wait(self, kind: str, name: str) -> None:
         """Return when a job has ended (or the server ends)."""
         with self._lock:

@@ -14,6 +14,7 @@ from sagemaker_local.errors import (
 )
 from sagemaker_local.operations.pipelines import RUNNING, definition_text, find_pipeline, find_version
 from sagemaker_local.operations.registry import Call, operation
+from sagemaker_local.quotas import exceeded
 
 Document = dict[str, Any]
 
@@ -89,14 +90,12 @@ def _as_text(value: Any) -> str:
 
 
 def _check_quota(call: Call) -> None:
+    """Refuse one more execution beyond the quota, and note how many run with it."""
     limit = call.api.quotas.concurrent_executions
     running = sum(call.tx.count_where("pipeline_execution", "PipelineExecutionStatus", status) for status in RUNNING)
-    if running >= limit:
-        raise LimitExceededError(
-            f"The account-level service limit 'Concurrent pipeline executions' is {limit}, with current utilization of "
-            f"{running} and a request delta of 1. Wait for an execution to finish, stop one with "
-            f"StopPipelineExecution, or start the local SageMaker with --concurrent-executions {limit * 2}."
-        )
+    if limit is not None and running >= limit:
+        raise LimitExceededError(exceeded("Maximum number of concurrent pipeline executions", limit, running))
+    call.after_commit(lambda: call.api.calls.running(running + 1))
 
 
 @operation("DescribePipelineExecution")

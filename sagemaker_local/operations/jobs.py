@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagemaker_local import arns, listing, model
-from sagemaker_local.errors import ResourceInUseError, ValidationError
+from sagemaker_local.errors import LimitExceededError, ResourceInUseError, ValidationError
 from sagemaker_local.operations.models import model_arn
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.operations.tags import drop_tags, put_tags
+from sagemaker_local.quotas import exceeded
 
 Document = dict[str, Any]
 
@@ -127,6 +128,7 @@ def _create(call: Call, job: JobKind) -> Document:
         raise ResourceInUseError(
             f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
         )
+    _check_quota(call, job)
     described = model.members(f"Describe{job.title}Response")
     document = {
         **job.defaults(call),
@@ -140,6 +142,15 @@ def _create(call: Call, job: JobKind) -> Document:
     put_tags(call, arn, call.request.get("Tags", []))
     call.after_commit(lambda: call.api.runner.job_created(job.kind, name))
     return {f"{job.title}Arn": arn}
+
+
+def _check_quota(call: Call, job: JobKind) -> None:
+    limit = getattr(call.api.quotas, f"concurrent_{job.kind}s")
+    if limit is None:
+        return
+    running = sum(call.tx.count_where(job.kind, job.status, status) for status in ("InProgress", "Stopping"))
+    if running >= limit:
+        raise LimitExceededError(exceeded(f"Maximum number of concurrent {job.words}s", limit, running))
 
 
 def _find(call: Call, job: JobKind) -> Document:

@@ -39,7 +39,7 @@ def put_tags(call: Call, arn: str, tags: list[Document]) -> None:
     for tag in tags:
         call.tx.put("tag", f"{arn}\n{tag['Key']}", {"Key": tag["Key"], "Value": tag["Value"]}, parent=arn)
     limit = call.api.quotas.tags_per_resource
-    if call.tx.count("tag", arn) > limit:
+    if limit is not None and call.tx.count("tag", arn) > limit:
         raise ValidationError(f"{arn} would have more than {limit} tags, the most that a resource may have.")
 
 
