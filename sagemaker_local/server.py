@@ -98,7 +98,7 @@ class Server:
         try:
             await self._await_runner()
             body = await _read(request)
-            hit = self._api.faults.hit(operation)
+            hit = self._api.faults.hit(operation, body.decode("utf-8", "replace"))
             response = await self._perform(operation, body, request, hit)
         except ApiError as error:
             self._api.calls.error(counted, error.code)

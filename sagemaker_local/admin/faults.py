@@ -45,7 +45,8 @@ class Fault:
         number: by which it is removed.
         kind: ``throttle``, ``latency``, ``error``, ``lose_response`` or ``kill_step``.
         operation: an operation of SageMaker, ``*`` for all of them, or of another service: ``s3:PutObject``, ``s3:*``.
-        key: a glob that the S3 key, or the name in the request's path, must match; None matches all.
+        key: a glob that the S3 key, the name in the request's path, or for SageMaker the request's JSON, must match;
+            None matches all.
         step: of a pipeline; ``kill_step`` only.
         count: how often it fires; None for always.
         rate: the share of matching requests that it hits, drawn with `seed`.

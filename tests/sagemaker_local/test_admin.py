@@ -54,6 +54,15 @@ def test_a_client_that_retries_gets_through_throttling(control, local_aws, pipel
     assert fault["id"] not in [each["id"] for each in control.faults()]
 
 
+def test_a_fault_hits_the_requests_whose_json_matches(control, sagemaker, pipeline):
+    """Of many clients' calls only those that name something are hurt."""
+    control.add_fault("throttle", operation="DescribePipeline", key=f'*"{pipeline}"*')
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        sagemaker.describe_pipeline(PipelineName=pipeline)
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        sagemaker.describe_pipeline(PipelineName=f"{pipeline}-other")
+
+
 def test_an_error_is_the_one_asked_for(control, sagemaker, pipeline):
     """Code, status and message go over the wire."""
     control.add_fault("error", operation="DescribePipeline", code="ServiceUnavailable", status=503, message="Later.")
