@@ -183,6 +183,29 @@ class Supervisor:
             names.append(child.spec.name)
         return names
 
+    def restart(self, name: str, number: signal.Signals = signal.SIGTERM) -> Child:
+        """End a child by a signal, as a crash or a deployment does, and start it again; returns when it is ready.
+
+        Whatever of its session outlives it, or outlasts its `stop_seconds`, is killed.
+
+        Raises:
+            HouseError: there is no such child, or it did not come up again.
+        """
+        child = next((child for child in self.children if child.spec.name == name), None)
+        if child is None:
+            raise HouseError(
+                f"The house has no part {name}.", f"It has {', '.join(c.spec.name for c in self.children)}."
+            )
+        with self._writing:
+            self.children.remove(child)
+        proctable.send(child.pid, number)
+        until = time.monotonic() + child.spec.stop_seconds
+        while child.process.poll() is None and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        _kill(_targets({child.pid}, None))
+        child.process.wait()
+        return self.start(child.spec)
+
     def stop_all(self) -> None:
         """End every child, stage by stage, and every process that carries the house's marker."""
         self.stopping.set()

@@ -179,3 +179,29 @@ def test_a_signal_ends_everything_that_was_started(tmp_path, number):
     parent.stdout.close()
     assert not alive(child)
     assert not alive(grandchild)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_part_is_started_again_after_a_signal(tmp_path, number):
+    """Whatever ends a part, another of its name stands in its place, and nothing of the former is left."""
+    supervisor = Supervisor(tmp_path)
+    former = supervisor.start(spec(tmp_path, STUBBORN, stop_seconds=0.3))
+    try:
+        now = supervisor.restart("part", number)
+        assert not alive(former.pid)
+        assert alive(now.pid)
+        assert supervisor.children == [now]
+        supervisor.check()
+    finally:
+        supervisor.stop_all()
+
+
+def test_a_part_that_is_not_there_is_not_started_again(tmp_path):
+    """The message names the parts that there are."""
+    supervisor = Supervisor(tmp_path)
+    supervisor.start(spec(tmp_path, SLEEPER))
+    try:
+        with pytest.raises(HouseError, match="no part nobody"):
+            supervisor.restart("nobody")
+    finally:
+        supervisor.stop_all()
