@@ -22,6 +22,8 @@ from sagemaker_local import __version__
 from sagemaker_local.api import DEFAULT_ACCOUNT, DEFAULT_REGION, Api
 from sagemaker_local.connection import Connection
 from sagemaker_local.delegate import Delegate
+from sagemaker_local.events.delivery import Delivery
+from sagemaker_local.jobs.clients import Clients
 from sagemaker_local.quotas import Quotas
 from sagemaker_local.runner import Runner
 from sagemaker_local.runtimes.table import RuntimesError
@@ -94,6 +96,7 @@ def _serve(options: argparse.Namespace) -> int:
         )
         if not options.api_only:
             api.runner = _runner(api, state_dir, options.runtimes)
+        delivery = Delivery(api, Clients(endpoint_url, options.region), delegate)
         delegate.start()
         try:
             if options.host not in {"127.0.0.1", "localhost"}:
@@ -104,7 +107,7 @@ def _serve(options: argparse.Namespace) -> int:
                     flush=True,
                 )
             print(f"sagemaker_local {__version__} on {endpoint_url} (state in {state_dir})", flush=True)
-            asyncio.run(_run(api, delegate, listener))
+            asyncio.run(_run(api, delegate, delivery, listener))
         finally:
             delegate.stop()
             store.close()
@@ -118,9 +121,9 @@ def _runner(api: Api, state_dir: Path, runtimes_file: Path | None) -> Runner:
         raise StartError(f"{error} (--runtimes {runtimes_file or 'left out'})") from error
 
 
-async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
+async def _run(api: Api, delegate: Delegate, delivery: Delivery, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    app = Server(api, delegate)
+    app = Server(api, delegate, delivery.forwarded)
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -141,6 +144,7 @@ async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
         try:
             api.runner.shutdown()
         finally:
+            delivery.close()
             loop.call_soon_threadsafe(setattr, server, "should_exit", True)  # noqa: FBT003 - an attribute's value
 
     failures: list[str] = []
@@ -148,6 +152,7 @@ async def _run(api: Api, delegate: Delegate, listener: socket.socket) -> None:
     def start_runner() -> None:
         try:
             _take_up(api, delegate)
+            delivery.start()
             loop.call_soon_threadsafe(app.runner_started)
         except Exception as error:  # noqa: BLE001 - whatever it is, a server that runs nothing must not stay
             traceback.print_exception(error)

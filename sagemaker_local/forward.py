@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -29,8 +29,18 @@ _MAX_FORM_BYTES = 1024 * 1024
 class Forward:
     """The way to the rest of AWS, with the faults that are set for it."""
 
-    def __init__(self, delegate: Delegate, faults: Faults, calls: Calls) -> None:
-        """Prepare; connections are made when first needed."""
+    def __init__(
+        self, delegate: Delegate, faults: Faults, calls: Calls, forwarded: Callable[[str], None] | None = None
+    ) -> None:
+        """Prepare; connections are made when first needed.
+
+        Args:
+            delegate: the rest of AWS.
+            faults: which requests fail on purpose.
+            calls: counts them all.
+            forwarded: told each operation once it has been performed, before its answer goes out.
+        """
+        self._forwarded = forwarded
         self._delegate = delegate
         self._faults = faults
         self._calls = calls
@@ -57,7 +67,7 @@ class Forward:
                 await _refusal(operation, request, answering)(request.scope, request.receive, send)
                 return
             lost = any(fault.kind == "lose_response" for fault in hit)
-            await self._pass_on(request, form, send, lost=lost)
+            await self._pass_on(request, operation, form, send, lost=lost)
             if lost:
                 self._calls.error(operation, "ResponseLost")
         except ClientDisconnect:
@@ -74,10 +84,12 @@ class Forward:
         self._calls.count(operation)
         return operation, self._faults.hit(operation, key) if self._faults.watches(service) else []
 
-    async def _pass_on(self, request: Request, form: bytes, send: Send, *, lost: bool) -> None:
+    async def _pass_on(self, request: Request, operation: str, form: bytes, send: Send, *, lost: bool) -> None:
         started = False
         try:
             upstream = await self._upstream.handle_async_request(self._upstream_request(request, form))
+            if self._forwarded is not None:
+                self._forwarded(operation)
             try:
                 if lost:
                     async for _ in upstream.stream:  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -33,19 +34,20 @@ _STARTING_SECONDS = 30.0
 class Server:
     """The ASGI application."""
 
-    def __init__(self, api: Api, delegate: Delegate) -> None:
+    def __init__(self, api: Api, delegate: Delegate, forwarded: Callable[[str], None] | None = None) -> None:
         """Put the two services behind one door.
 
         Args:
             api: our SageMaker.
             delegate: everything else.
+            forwarded: told each operation of the rest of AWS once it has been performed.
         """
         self._api = api
         self._delegate = delegate
         self._nonce = uuid.uuid4().hex
         self._running = anyio.Event()
         self._admin = Admin(api)
-        self._forward = Forward(delegate, api.faults, api.calls)
+        self._forward = Forward(delegate, api.faults, api.calls, forwarded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -14,7 +14,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,8 @@ KINDS = (
     "model_package",  # key: arn, parent: group arn (or none when unversioned)
     "tag",  # key: f"{resource arn}\n{tag key}", parent: resource arn
     "token",  # key: f"{operation}/{token}"
+    "event",  # key: its id; body: as EventBridge has it; waits to be matched with rules
+    "delivery",  # key: random; body: an event on its way to one target
 )
 
 _SCHEMA = """
@@ -89,6 +91,9 @@ class Query:
     limit: int = -1
 
 
+Watcher = Callable[["Transaction", str, str, Document | None, Document | None], Document | None]
+
+
 class DuplicateError(Exception):
     """`insert` met a document of the same kind and key."""
 
@@ -96,10 +101,15 @@ class DuplicateError(Exception):
 class Transaction:
     """Reads and writes inside one transaction; obtained from `Store.transaction` or `Store.read`."""
 
-    def __init__(self, connection: sqlite3.Connection, *, writable: bool) -> None:
-        """Wrap a connection on which a transaction is open."""
+    def __init__(
+        self, connection: sqlite3.Connection, *, writable: bool, kinds: frozenset[str], watcher: Watcher | None
+    ) -> None:
+        """Wrap a connection on which a transaction is open; changes of `kinds` are told to `watcher`."""
         self._connection = connection
         self._writable = writable
+        self._kinds = kinds
+        self._watcher = watcher
+        self.events = 0
 
     def get(self, kind: str, key: str) -> Document | None:
         """Return the document, or None."""
@@ -186,20 +196,27 @@ class Transaction:
             )
         except sqlite3.IntegrityError as error:
             raise DuplicateError(f"{kind} {key} exists already") from error
+        self._tell(kind, key, None, body)
 
     def put(self, kind: str, key: str, body: Document, parent: str | None = None) -> None:
         """Add or replace a document; a replaced one keeps its place in the order, and its parent if none is given."""
         self._check(kind)
+        before = self.get(kind, key) if kind in self._kinds else None
         self._connection.execute(
             "INSERT INTO document (kind, key, parent, body) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body, parent = coalesce(excluded.parent, parent)",
             (kind, key, parent, json.dumps(body)),
         )
+        self._tell(kind, key, before, body)
 
     def delete(self, kind: str, key: str) -> bool:
         """Remove a document; tell whether it was there."""
         self._check(kind)
-        return self._connection.execute("DELETE FROM document WHERE kind = ? AND key = ?", (kind, key)).rowcount > 0
+        before = self.get(kind, key) if kind in self._kinds else None
+        found = self._connection.execute("DELETE FROM document WHERE kind = ? AND key = ?", (kind, key)).rowcount > 0
+        if found:
+            self._tell(kind, key, before, None)
+        return found
 
     def next(self, kind: str) -> int:
         """Return the next number of a counter: 1, 2, 3 ...; one that was handed out never comes back."""
@@ -210,6 +227,15 @@ class Transaction:
             (kind,),
         ).fetchone()
         return int(row[0])
+
+    def _tell(self, kind: str, key: str, before: Document | None, after: Document | None) -> None:
+        """Keep the event of a change, if it makes one, in the same transaction."""
+        if kind not in self._kinds or self._watcher is None:
+            return
+        event = self._watcher(self, kind, key, before, after)
+        if event is not None:
+            self.events += 1
+            self.insert("event", event["id"], event)
 
     def _check(self, kind: str | None) -> None:
         if not self._writable:
@@ -251,9 +277,23 @@ class Store:
         self._lock = threading.Lock()
         self._writer = threading.Lock()
         self._connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._kinds: frozenset[str] = frozenset()
+        self._watcher: Watcher | None = None
+        self._on_events: Callable[[], None] | None = None
         connection = self._connection()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_SCHEMA)
+
+    def watch(self, kinds: frozenset[str], watcher: Watcher, on_events: Callable[[], None]) -> None:
+        """Have every change of some kinds told to a function, whose answer is kept as an ``event`` with the change.
+
+        Args:
+            kinds: of documents.
+            watcher: called inside the transaction with it, kind, key, and the document before and after (None when
+                there was or is none); returns an event with an ``id``, or None.
+            on_events: called after a commit that kept events.
+        """
+        self._kinds, self._watcher, self._on_events = kinds, watcher, on_events
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -262,6 +302,8 @@ class Store:
         self._refuse_nesting()
         with self._writer, self._begin("BEGIN IMMEDIATE", writable=True) as tx:
             yield tx
+        if tx.events and self._on_events is not None:
+            self._on_events()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -290,7 +332,7 @@ class Store:
         connection = self._connection()
         connection.execute(statement)
         try:
-            yield Transaction(connection, writable=writable)
+            yield Transaction(connection, writable=writable, kinds=self._kinds, watcher=self._watcher)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
