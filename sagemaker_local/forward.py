@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
-import anyio
 import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -58,7 +57,7 @@ class Forward:
             operation, hit = self._look(request, form)
             for fault in hit:
                 if fault.kind == "latency":
-                    await anyio.sleep(fault.seconds)
+                    await self._faults.wait_out(fault)
             answering = next((fault for fault in hit if fault.kind in {"throttle", "error"}), None)
             if answering is not None:
                 async for _ in _Body(request, form):

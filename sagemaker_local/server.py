@@ -118,7 +118,7 @@ class Server:
     async def _perform(self, operation: str, body: bytes, request: Request, hit: list[Fault]) -> Response:
         for fault in hit:
             if fault.kind == "latency":
-                await anyio.sleep(fault.seconds)
+                await self._api.faults.wait_out(fault)
         for fault in hit:
             if fault.kind in {"throttle", "error"}:
                 raise ApiError(fault.code, fault.message or "Set on purpose with /_local/faults.", fault.status)

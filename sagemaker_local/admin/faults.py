@@ -5,6 +5,7 @@ They live in memory: a server that is started again has none.
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import random
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import anyio
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 
@@ -50,11 +52,12 @@ class Fault:
         step: of a pipeline; ``kill_step`` only.
         count: how often it fires; None for always.
         rate: the share of matching requests that it hits, drawn with `seed`.
-        seconds: how long ``latency`` waits; after how long ``kill_step`` kills.
+        seconds: how long ``latency`` waits, unless it is removed before; after how long ``kill_step`` kills.
         code: of an ``error``.
         status: of HTTP for an ``error``.
         message: of an ``error``.
         fired: how often it has.
+        waiting: what wakes the requests that a ``latency`` holds.
     """
 
     kind: str
@@ -70,6 +73,7 @@ class Fault:
     message: str | None = None
     number: int = 0
     fired: int = 0
+    waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=list, repr=False)
     _random: random.Random = field(default_factory=random.Random, repr=False)
 
     def document(self) -> Document:
@@ -119,13 +123,26 @@ class Faults:
         """Remove one fault, or all; return how many went."""
         with self._lock:
             kept = [] if number is None else [fault for fault in self._faults if fault.number != number]
-            gone = len(self._faults) - len(kept)
+            gone = [fault for fault in self._faults if fault not in kept]
             self._faults = kept
-        return gone
+            waiting = [each for fault in gone for each in fault.waiting]
+        for loop, removed in waiting:
+            loop.call_soon_threadsafe(removed.set)
+        return len(gone)
 
     def watches(self, service: str) -> bool:
         """Tell whether any fault is about a service (``sagemaker``, ``s3``, ...)."""
         return any(_service(fault) == service for fault in self._faults if fault.kind != "kill_step")
+
+    async def wait_out(self, fault: Fault) -> None:
+        """Wait as long as a ``latency`` fault says; removing it lets its requests go on."""
+        removed = asyncio.Event()
+        with self._lock:
+            if not any(each is fault for each in self._faults):
+                return
+            fault.waiting.append((asyncio.get_running_loop(), removed))
+        with anyio.move_on_after(fault.seconds):
+            await removed.wait()
 
     def hit(self, operation: str, key: str = "") -> list[Fault]:
         """Return the faults that hit a request, each counted; at most one of them answers it."""

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -77,6 +78,22 @@ def test_latency_is_added(control, sagemaker, pipeline):
     begun = time.monotonic()
     sagemaker.describe_pipeline(PipelineName=pipeline)
     assert time.monotonic() - begun >= 0.3
+
+
+def test_a_held_request_goes_on_when_its_fault_is_removed(control, sagemaker, s3, pipeline):
+    """A test holds a request of SageMaker or of S3 until something has happened, however long that takes."""
+    bucket = f"b-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+    with ThreadPoolExecutor() as pool:
+        for operation, call in (
+            ("DescribePipeline", lambda: sagemaker.describe_pipeline(PipelineName=pipeline)),
+            ("s3:PutObject", lambda: s3.put_object(Bucket=bucket, Key="key", Body=b"x")),
+        ):
+            with control.fault("latency", operation=operation, seconds=600):
+                answer = pool.submit(call)
+                while not control.faults()[0]["fired"]:
+                    assert not answer.done()
+            assert answer.result(timeout=60)
 
 
 def test_a_lost_response_leaves_what_was_asked_for_done(control, sagemaker, pipeline):
