@@ -37,6 +37,11 @@ KINDS = (
     "model",
     "model_package_group",
     "model_package",  # key: arn, parent: group arn (or none when unversioned)
+    "endpoint_config",  # key: name
+    "experiment",  # key: name
+    "trial",  # key: name, parent: experiment name
+    "trial_component",  # key: name
+    "trial_link",  # key: f"{component}\n{trial}"
     "tag",  # key: f"{resource arn}\n{tag key}", parent: resource arn
     "token",  # key: f"{operation}/{token}"
     "event",  # key: its id; body: as EventBridge has it; waits to be matched with rules

@@ -1,4 +1,4 @@
-"""Search over pipelines, their versions and executions, model packages, their groups, and training jobs.
+"""Search over pipelines, their versions and executions, model packages, their groups, training jobs and experiments.
 
 Names follow the SearchRecord of the resource: dots walk into structures and maps, ``Tags.<key>``,
 ``HyperParameters.<name>`` and ``Metrics.<name>`` reach a tag, a hyperparameter, a final metric.
@@ -6,7 +6,7 @@ Names follow the SearchRecord of the resource: dots walk into structures and map
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +27,13 @@ RESOURCES: dict[str, tuple[str, str, bool]] = {
     "ModelPackageGroup": ("model_package_group", "ModelPackageGroupArn", True),
     "ModelPackage": ("model_package", "ModelPackageArn", True),
     "TrainingJob": ("training_job", "TrainingJobArn", True),
+    "Experiment": ("experiment", "ExperimentArn", True),
+    "ExperimentTrial": ("trial", "TrialArn", True),
+    "ExperimentTrialComponent": ("trial_component", "TrialComponentArn", True),
 }
+# Resources whose shape, and member of a SearchRecord, has another name.
+_MEMBERS = {"ExperimentTrial": "Trial", "ExperimentTrialComponent": "TrialComponent"}
+_SUGGESTIONS = 10
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": lambda left, right: left > right,
@@ -40,25 +46,55 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 @operation("Search")
 def search(call: Call) -> Document:
     resource = call.request["Resource"]
-    if resource not in RESOURCES:
-        raise NotImplementedHereError(f"Search with Resource={resource!r} (it knows {', '.join(RESOURCES)})")
+    shape = _shape_of(resource)
     if "VisibilityConditions" in call.request:
         raise NotImplementedHereError("Search with VisibilityConditions")
-    shape = model.service().shape_for(resource)
     expression = call.request.get("SearchExpression")
     if expression is not None:
         _satisfies({}, expression, shape)  # a wrong expression is told even when there is nothing to search
     records = [_record(call, resource, document) for document in call.tx.list(RESOURCES[resource][0])]
     found = [record for record in records if expression is None or _satisfies(record, expression, shape)]
     keyed = _sorted(call, found, shape, resource)
-    answer = listing.page(call, keyed, lambda record: {resource: record}, default="Descending", size=10)
+    member = str(_MEMBERS.get(resource, resource))
+    answer = listing.page(call, keyed, lambda record: {member: record}, default="Descending", size=10)
     return {**answer, "TotalHits": {"Value": len(found), "Relation": "EqualTo"}}
+
+
+@operation("GetSearchSuggestions")
+def get_search_suggestions(call: Call) -> Document:
+    """Return names of properties that hold the hint: those of the shape, and the tags that there are."""
+    resource = call.request["Resource"]
+    shape = _shape_of(resource)
+    query = call.request.get("SuggestionQuery", {}).get("PropertyNameQuery", {})
+    hint = query.get("PropertyNameHint", "").lower()
+    names = set(_property_names(shape))
+    kind, identity, tagged = RESOURCES[resource]
+    if tagged:
+        documents = call.tx.list(kind)
+        names |= {f"Tags.{tag['Key']}" for document in documents for tag in tags_of(call, document[identity])}
+    found = sorted((name for name in names if hint in name.lower()), key=lambda name: (name.count("."), name))
+    return {"PropertyNameSuggestions": [{"PropertyName": name} for name in found[:_SUGGESTIONS]]}
+
+
+def _shape_of(resource: str) -> Shape:
+    if resource not in RESOURCES:
+        raise NotImplementedHereError(f"Search with Resource={resource!r} (it knows {', '.join(RESOURCES)})")
+    return model.service().shape_for(_MEMBERS.get(resource, resource))
+
+
+def _property_names(shape: Shape, path: str = "", depth: int = 0) -> Iterator[str]:
+    for name, member in getattr(shape, "members", {}).items():
+        here = f"{path}{name}"
+        if member.type_name == "structure" and depth < 2:
+            yield from _property_names(member, f"{here}.", depth + 1)
+        elif member.type_name not in {"structure", "list", "map"}:
+            yield here
 
 
 def _record(call: Call, resource: str, document: Document) -> Document:
     """Return a document as the SearchRecord shows it."""
     _, identity, tagged = RESOURCES[resource]
-    members = model.members(resource)
+    members = model.members(_MEMBERS.get(resource, resource))
     record = {name: value for name, value in document.items() if name in members}
     if tagged:
         record["Tags"] = tags_of(call, document[identity])

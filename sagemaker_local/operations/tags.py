@@ -19,6 +19,10 @@ RESOURCES: dict[str, tuple[str, bool]] = {
     "model": ("model", False),
     "model-package-group": ("model_package_group", False),
     "model-package": ("model_package", True),
+    "endpoint-config": ("endpoint_config", False),
+    "experiment": ("experiment", False),
+    "experiment-trial": ("trial", False),
+    "experiment-trial-component": ("trial_component", False),
 }
 
 
