@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagemaker_local import crash
+
 Document = dict[str, Any]
 Documents = list[Document]
 # Each document with its place in the order, ``[sort value, key]``.
@@ -341,7 +343,11 @@ class Store:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+        if writable:
+            crash.point("before a commit")
         connection.execute("COMMIT")
+        if writable:
+            crash.point("after a commit")
 
     def _connection(self) -> sqlite3.Connection:
         connection = getattr(self._local, "connection", None)

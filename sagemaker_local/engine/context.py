@@ -74,12 +74,12 @@ class ExecutionContext:
                     document[member] = value
             tx.put("step", key, document, parent=self.arn)
 
-    def forget_attempt(self, name: str, attempt: int) -> None:
+    def forget_attempt(self, name: str, attempt: int, retries: list[int]) -> None:
         """Make room for another attempt of a step: what the former one put on record does not bind it."""
         key = f"{self.arn}/{name}"
         with self.api.store.transaction() as tx:
             document = tx.get("step", key) or {"StepName": name}
-            tx.put("step", key, {**document, "_local": {}, "AttemptCount": attempt}, parent=self.arn)
+            tx.put("step", key, {**document, "_local": {"retries": retries}, "AttemptCount": attempt}, parent=self.arn)
 
     def mark_stopping(self) -> list[Document]:
         """Show every step that runs as Stopping; return their documents."""

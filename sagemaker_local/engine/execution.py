@@ -67,6 +67,8 @@ class Execution:
         self._events.put(None)
 
     def _take_up(self) -> None:
+        if self._context.execution["PipelineExecutionStatus"] == "Stopping":
+            self.stop()
         for step in self._documents():
             name, status = step["StepName"], step["StepStatus"]
             if status in _FINAL:

@@ -40,15 +40,11 @@ class Executions:
         thread.start()
 
     def retry(self, arn: str) -> None:
-        """Go on with an execution that ended: steps that failed or were stopped are forgotten and run again."""
+        """Go on with an execution that ended: its steps that did not succeed were forgotten."""
         with self._lock:
             former = self._running.get(arn)
         if former is not None:
             former[1].join(_JOIN_SECONDS)  # its document is final, its thread about to end
-        with self._api.store.transaction() as tx:
-            for step in tx.list("step", arn):
-                if step["StepStatus"] != "Succeeded":
-                    tx.delete("step", f"{arn}/{step['StepName']}")
         self.begin(arn)
 
     def stop(self, arn: str) -> None:
@@ -64,10 +60,7 @@ class Executions:
             with self._api.store.read() as tx:
                 found: list[dict[str, Any]] = tx.find("pipeline_execution", "PipelineExecutionStatus", status)
             for document in found:
-                arn = document["PipelineExecutionArn"]
-                self.begin(arn)
-                if status == "Stopping":
-                    self.stop(arn)
+                self.begin(document["PipelineExecutionArn"])
 
     def shutdown(self) -> None:
         """End all threads, leaving documents as they are: the next server takes them up."""

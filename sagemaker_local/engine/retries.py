@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker_local.definition import without_nulls
@@ -18,15 +18,17 @@ class Retries:
     Attributes:
         policies: as they stand in the definition.
         began: when the step began, epoch seconds.
+        used: how often each policy was used already, by a former server too.
     """
 
     policies: list[dict[str, Any]]
     began: float
+    used: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start every count at zero."""
+        """Start every count that is not known at zero."""
         self.policies = [without_nulls(policy) for policy in self.policies]
-        self._used = [0] * len(self.policies)
+        self.used = [*self.used, *[0] * len(self.policies)][: len(self.policies)]
 
     def delay(self, exception_type: str | None, now: float) -> float | None:
         """Return the seconds to wait before another attempt, or None when there shall be none.
@@ -37,7 +39,7 @@ class Retries:
             kinds = policy["ExceptionType"]
             if exception_type is None or exception_type not in ([kinds] if isinstance(kinds, str) else kinds):
                 continue
-            used = self._used[number]
+            used = self.used[number]
             if "MaxAttempts" in policy and used >= policy["MaxAttempts"]:
                 return None
             wait = (
@@ -45,6 +47,6 @@ class Retries:
             )
             if "ExpireAfterMin" in policy and now + wait > self.began + policy["ExpireAfterMin"] * 60:
                 return None
-            self._used[number] += 1
+            self.used[number] += 1
             return float(wait)
         return None

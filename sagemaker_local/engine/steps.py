@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sagemaker_local import arns
+from sagemaker_local import arns, crash
 from sagemaker_local.definition import without_nulls
 from sagemaker_local.engine import conditions
 from sagemaker_local.engine.context import ExecutionContext
@@ -20,6 +20,11 @@ from sagemaker_local.engine.retries import Retries
 
 Document = dict[str, Any]
 
+_CUT_OFF = (
+    "InternalServerError: The local SageMaker ended while the function ran; it may have done its work or not, so it is "
+    "not invoked again. RetryPolicies for Step.SERVICE_FAULT would have it invoked again; so does "
+    "RetryPipelineExecution."
+)
 _JOB_KINDS = {"Processing": "processing_job", "Training": "training_job", "Transform": "transform_job"}
 
 
@@ -32,7 +37,11 @@ def run_step(context: ExecutionContext, step: Step) -> None:
         EngineClosedError: the server ends.
     """
     document = context.read_step(step.name) or {}
-    retries = Retries(step.body.get("RetryPolicies") or [], document.get("StartTime", context.api.clock()))
+    retries = Retries(
+        step.body.get("RetryPolicies") or [],
+        document.get("StartTime", context.api.clock()),
+        document.get("_local", {}).get("retries", []),
+    )
     attempt = document.get("AttemptCount", 1)
     while True:
         try:
@@ -46,7 +55,7 @@ def run_step(context: ExecutionContext, step: Step) -> None:
                 raise
         attempt += 1
         # A new attempt is a new job: the name of the former one is forgotten.
-        context.forget_attempt(step.name, attempt)
+        context.forget_attempt(step.name, attempt, retries.used)
         if context.stopping.wait(delay):
             if context.closing.is_set():
                 raise EngineClosedError
@@ -117,8 +126,12 @@ def _run_lambda(context: ExecutionContext, step: Step) -> None:
     scope = context.scope()
     function = resolve(step.body["FunctionArn"], scope)
     context.update_step(step.name, Metadata={"Lambda": {"Arn": function}})
+    if (context.read_step(step.name) or {}).get("_local", {}).get("invoked"):
+        raise StepFailedError(_CUT_OFF, "Step.SERVICE_FAULT")
     outputs = step.body.get("OutputParameters") or []
     event = resolve(step.body.get("Arguments") or {}, scope)
+    context.update_step(step.name, _local={"invoked": True})
+    crash.point("before a function is invoked")
     values = invoke(context.clients.get("lambda"), function, event, outputs)
     shown = [{"Name": name, "Value": str(value)} for name, value in values.items()]
     context.update_step(

@@ -1,48 +1,35 @@
 """The life of one job, the same for all kinds: fetch, run on record, finish, tell.
 
-What is in the store decides after a restart (`_local` of the job's document): no ``pid`` means that the command never
-began, so the job starts from the beginning; a ``pid`` without ``exit_code`` means that it was cut off, so it fails;
-an ``exit_code`` means that only its end is left to do, which can be done again.
+What is in the store decides after a restart (`_local` of the job's document): no ``processes`` means that the command
+never began, so the job starts from the beginning; ``processes`` without ``exit_code`` means that it was cut off, so it
+fails; an ``exit_code`` means that only its end is left to do, which can be done again.
 """
 
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sagemaker_local.jobs import objects, process
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.errors import JobFailedError, JobStoppedError
-from sagemaker_local.jobs.layout import Layout
+from sagemaker_local.jobs.instances import Group, Instance, Launch, instances
 from sagemaker_local.jobs.logs import LogStream
 from sagemaker_local.runtimes.table import Runtime
 
 Document = dict[str, Any]
 
-# How long a job may take to end by itself after SIGTERM.
-GRACE_SECONDS = 10.0
 LOST = (
     "InternalServerError: The local SageMaker ended while the job ran; what was left of its process was ended. "
     "Start the job again."
 )
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What to run for a job."""
-
-    command: list[str]
-    environment: dict[str, str]
-    cwd: Path
 
 
 class Job(ABC):
@@ -57,22 +44,31 @@ class Job(ABC):
         """Prepare; nothing happens before `run`."""
         self.context = context
         self.name = name
-        self.layout = Layout(context.directory / self.runtime_kind / name)
+        self.directory = context.directory / self.runtime_kind / name
         self.finished = threading.Event()
         self.runtime: Runtime | None = None
+        self.instances: list[Instance] = []
         self._lock = threading.Lock()
-        self._process: process.Process | None = None
+        self._group = Group()
+        self._failed_rank = 0
         self._stopping = False
         self._abandoned = False
-        self._timed_out = False
-        self._started = threading.Event()
-        self._log: LogStream | None = None
+        self._timed_out: str | None = None
+        self._logs: list[LogStream] = []
 
     # What differs between kinds.
 
     @abstractmethod
-    def prepare(self, document: Document) -> Launch:
-        """Fetch what the job needs and say what to run."""
+    def count(self, document: Document) -> int:
+        """Return how many instances the job asks for."""
+
+    @abstractmethod
+    def begin(self, document: Document) -> None:
+        """Look at the request once, before the instances are prepared."""
+
+    @abstractmethod
+    def prepare(self, document: Document, instance: Instance) -> Launch:
+        """Fetch what an instance needs and say what to run on it."""
 
     @abstractmethod
     def complete(self, document: Document, exit_code: int) -> Document:
@@ -81,6 +77,19 @@ class Job(ABC):
         Raises:
             JobFailedError: it did not succeed.
         """
+
+    def release(self, document: Document) -> None:
+        """Store what is kept however the job's processes ended, once they have; most kinds keep nothing."""
+        del document
+
+    def limits(self, document: Document) -> dict[str, float]:
+        """Return the seconds from now that each limit leaves to the job's processes, by what exceeds it."""
+        limit = (document.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds")
+        return {"MaxRuntimeExceeded": float(limit)} if limit else {}
+
+    def running(self) -> list[Callable[[], None]]:
+        """Begin what goes on beside the processes; return what ends each."""
+        return []
 
     def ended(self, document: Document, status: str, reason: str | None) -> None:
         """Change a document for its end; kinds add what they show besides status and reason."""
@@ -94,7 +103,7 @@ class Job(ABC):
         document[f"{self.end_prefix}StartTime"] = self.context.api.clock()
 
     def observe(self, line: str) -> None:
-        """Look at a line of the job's output; most kinds have nothing to see."""
+        """Look at a line of the first instance's output; most kinds have nothing to see."""
         del line
 
     @property
@@ -121,33 +130,30 @@ class Job(ABC):
             traceback.print_exc(file=sys.stderr)
             self._conclude("Failed", f"InternalServerError: sagemaker_local failed: {error!r}")
         finally:
-            self._close_log()
+            self._close_logs()
             self.finished.set()
 
     def stop(self) -> None:
-        """End the job's group: SIGTERM, and SIGKILL after a while."""
+        """End the job's groups: SIGTERM, and SIGKILL after a while."""
         with self._lock:
             self._stopping = True
-            self._end_process()
+            self._group.terminate()
 
     def abandon(self) -> None:
-        """End the job's group at once and leave its document as it is: the server ends."""
+        """End the job's groups at once and leave its document as it is: the server ends."""
         with self._lock:
             self._abandoned = True
-            if self._process is not None:
-                process.end_group(self._process.pid)
+            self._group.kill()
 
     def kill_after(self, seconds: float) -> None:
         """Have the job's group killed so many seconds after its command began, as when its instance is lost."""
 
         def kill() -> None:
-            while not self._started.wait(0.1):
+            while not self._group.started.wait(0.1):
                 if self.finished.is_set():
                     return
             if not self.finished.wait(seconds):
-                with self._lock:
-                    if self._process is not None:
-                        self._process.signal(signal.SIGKILL)
+                self._group.lose()
 
         threading.Thread(target=kill, name=f"kill {self.name}", daemon=True).start()
 
@@ -164,80 +170,113 @@ class Job(ABC):
         if self._stopping or self._abandoned:
             raise JobStoppedError
 
-    def say(self, line: str) -> None:
-        """Add a line to the job's log."""
-        if self._log is not None:
-            self._log.write(line)
+    def say(self, line: str, rank: int = 0) -> None:
+        """Add a line to the log of an instance."""
+        if rank < len(self._logs):
+            self._logs[rank].write(line)
 
     def _live(self, document: Document) -> None:
         local = document["_local"]
         if document[f"{self.title}Status"] == "Stopping":
             self._stopping = True
         if "exit_code" not in local:
-            if "pid" in local:
-                process.end_leftover(local["pid"], local["identity"], local["marker"])
+            if "processes" in local:
+                for pid, identity, marker in local["processes"]:
+                    process.end_leftover(pid, identity, marker)
                 if self._stopping:
                     raise JobStoppedError
                 raise JobFailedError(LOST)
-            shutil.rmtree(self.layout.directory, ignore_errors=True)
-            self.layout.create()
-            self._open_log()
+            shutil.rmtree(self.directory, ignore_errors=True)
             self.check_stop()
-            exit_code = self._execute(self.prepare(document), document)
+            exit_code = self._execute(document)
         else:
+            self.instances = instances(self.directory, max(1, len(local["processes"])))
             exit_code = local["exit_code"]
-            self._timed_out = local.get("timed_out", False)
+            self._timed_out = local.get("timed_out")
+            self._failed_rank = local.get("failed_rank", 0)
         self._finish(exit_code)
 
-    def _execute(self, launch: Launch, document: Document) -> int:
-        marker = document[f"{self.title}Arn"]
-        environment = self.layout.environment(
+    def _execute(self, document: Document) -> int:
+        # The first instance's log stands before the request is looked at: what is wrong with it is told there too.
+        self._open_log("algo-1")
+        self.begin(document)
+        count = self.count(document)
+        self.instances = instances(self.directory, count)
+        for instance in self.instances[1:]:
+            self._open_log(instance.host)
+        launches: list[Launch] = []
+        for instance in self.instances:
+            instance.layout.create()
+            launches.append(self.prepare(document, instance))
+        try:
+            for instance, launch in zip(self.instances, launches, strict=True):
+                self._start(instance, launch, f"{document[f'{self.title}Arn']}/{instance.host}")
+        except BaseException:
+            self._group.kill()
+            raise
+        self.update(self._record)
+        timers = [self._timer(reason, seconds) for reason, seconds in self.limits(document).items()]
+        closers = self.running()
+        exit_code = self._group.run()
+        for timer in timers:
+            timer.cancel()
+        for close in closers:
+            close()
+        if self._abandoned:
+            raise JobStoppedError
+        self._failed_rank = self._group.failed or 0
+        self.update(
+            lambda body: body["_local"].update(
+                exit_code=exit_code, timed_out=self._timed_out, failed_rank=self._failed_rank
+            )
+        )
+        return exit_code
+
+    def _start(self, instance: Instance, launch: Launch, marker: str) -> None:
+        layout = instance.layout
+        environment = layout.environment(
             launch.environment,
             endpoint_url=self.context.clients.endpoint_url,
             region=self.context.clients.region,
             marker=marker,
         )
-        command = [self.layout.rewrite(part) for part in launch.command]
+        command = [layout.rewrite(part) for part in launch.command]
         with self._lock:
             self.check_stop()
-            self._process = process.Process(command, environment, launch.cwd, self._on_line)
-        started = self._process
+            self._group.add(
+                process.Process(command, environment, launch.cwd, lambda line: self._on_line(instance.rank, line))
+            )
 
-        def record(body: Document) -> None:
-            body["_local"].update(pid=started.pid, identity=started.identity, marker=marker)
-            self.began(body)
+    def _record(self, body: Document) -> None:
+        body["_local"].update(processes=[[each.pid, each.identity, each.marker] for each in self._group])
+        self.began(body)
 
-        self.update(record)
-        limit = (document.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds")
-        timer = threading.Timer(min(limit, threading.TIMEOUT_MAX), self._time_out) if limit else None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        started.go()
-        self._started.set()
-        exit_code = started.wait()
-        if timer is not None:
-            timer.cancel()
-        if self._abandoned:
-            raise JobStoppedError
-        self.update(lambda body: body["_local"].update(exit_code=exit_code, timed_out=self._timed_out))
-        return exit_code
+    def _timer(self, reason: str, seconds: float) -> threading.Timer:
+        timer = threading.Timer(min(max(seconds, 0.0), threading.TIMEOUT_MAX), self._time_out, [reason])
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _finish(self, exit_code: int) -> None:
+        document = self.document()
+        self.release(document)
         if self._stopping:
             raise JobStoppedError
-        document = self.document()
         if self._timed_out:
-            limit = document["StoppingCondition"]["MaxRuntimeInSeconds"]
-            self._conclude(
-                "Stopped",
-                f"MaxRuntimeExceeded: The job ran longer than MaxRuntimeInSeconds = {limit} of its StoppingCondition "
-                "and was ended. Raise that limit, or make the job's input smaller.",
-            )
+            self._conclude("Stopped", self._exceeded(document, self._timed_out))
             return
         changes = self.complete(document, exit_code)
         self._conclude("Completed", None, changes)
-        shutil.rmtree(self.layout.directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @staticmethod
+    def _exceeded(document: Document, reason: str) -> str:
+        member = reason.replace("Exceeded", "InSeconds")
+        limit = document["StoppingCondition"][member]
+        return (
+            f"{reason}: The job ran longer than {member} = {limit} of its StoppingCondition and was ended. "
+            "Raise that limit, or make the job's input smaller."
+        )
 
     def _conclude(self, status: str, reason: str | None, changes: Document | None = None) -> None:
         if self._abandoned:
@@ -245,12 +284,12 @@ class Job(ABC):
         if reason is not None:
             self.say(reason)
         # The log is complete before the job is: who sees the end of a job can read all it said.
-        self._close_log()
+        self._close_logs()
 
         def change(document: Document) -> None:
             document.update(changes or {})
             self.ended(document, status, reason)
-            document["_local"].pop("pid", None)
+            document["_local"].pop("processes", None)
 
         self.update(change)
 
@@ -265,40 +304,37 @@ class Job(ABC):
                 document["LastModifiedTime"] = self.context.api.clock()
             tx.put(self.kind, self.name, document)
 
-    def _time_out(self) -> None:
+    def _time_out(self, reason: str) -> None:
         with self._lock:
-            self._timed_out = True
-            self._end_process()
+            self._timed_out = self._timed_out or reason
+            self._group.terminate()
 
-    def _end_process(self) -> None:
-        running = self._process
-        if running is None:
-            return
-        running.signal(signal.SIGTERM)
-        killer = threading.Timer(GRACE_SECONDS, running.signal, [signal.SIGKILL])
-        killer.daemon = True
-        killer.start()
+    def _on_line(self, rank: int, line: str) -> None:
+        if rank == 0:
+            self.observe(line)
+        self.say(line, rank)
 
-    def _on_line(self, line: str) -> None:
-        self.observe(line)
-        self.say(line)
+    def _open_log(self, host: str) -> None:
+        self._logs.append(LogStream(self.context.clients.get("logs"), self.group, self.stream(host)))
 
-    def _open_log(self) -> None:
-        self._log = LogStream(self.context.clients.get("logs"), self.group, self.stream())
+    def stream(self, host: str) -> str:
+        """Return the name of an instance's log stream, as AWS writes it."""
+        return f"{self.name}/{host}-{int(time.time())}"
 
-    def stream(self) -> str:
-        """Return the name of the job's log stream, as AWS writes it."""
-        return f"{self.name}/algo-1-{int(time.time())}"
-
-    def _close_log(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+    def _close_logs(self) -> None:
+        for log in self._logs:
+            log.close()
+        self._logs = []
 
     # What kinds share.
 
-    def fetch_channel(self, source: Document, target: Path, role: str, *, unzip: bool = False) -> list[str]:
-        """Fetch what an S3 data source names into a directory; return the relative paths, in S3's order."""
+    def fetch_channel(
+        self, source: Document, instance: Instance, target: Path, role: str, *, unzip: bool = False
+    ) -> list[str]:
+        """Fetch what an S3 data source names into a directory; return the relative paths, in S3's order.
+
+        Of a source that is ShardedByS3Key an instance gets its share of the objects.
+        """
         uri, data_type = source["S3Uri"], source.get("S3DataType", "S3Prefix")
         if data_type == "ManifestFile":
             pairs = objects.manifest_keys(self.s3, uri)
@@ -308,9 +344,17 @@ class Job(ABC):
             pairs = [(f"s3://{bucket}/{key}", objects.relative(key, prefix)) for key in keys]
         else:
             raise JobFailedError(f"ClientError: S3DataType {data_type} is not run here; use S3Prefix or ManifestFile.")
+        if source.get("S3DataDistributionType") == "ShardedByS3Key":
+            pairs = instance.share(pairs)
         target.mkdir(parents=True, exist_ok=True)
-        objects.download(self.s3, [(each, target / path) for each, path in pairs], self.check_stop, unzip=unzip)
+        wanted = [(each, objects.below(target, path)) for each, path in pairs]
+        objects.download(self.s3, wanted, self.check_stop, unzip=unzip)
         return [path for _, path in pairs]
+
+    @property
+    def failed(self) -> Instance:
+        """The instance that failed first, or the first one."""
+        return self.instances[self._failed_rank]
 
     def failure_of(self, exit_code: int, message: str, *, client: bool = False) -> JobFailedError:
         """Return the error for an exit code that is not 0."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from sagemaker_local.jobs.clients import ACCESS_KEY, SECRET_KEY
 from sagemaker_local.jobs.errors import JobFailedError
-from sagemaker_local.jobs.process import MARKER
+from sagemaker_local.jobs.reaper import MARKER
 
 ROOT = "/opt/ml"
 # The path as a whole: neither `s3://bucket/opt/ml` nor `/opt/mlflow`. `file://` may stand before it.
@@ -96,17 +96,3 @@ class Layout:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             MARKER: marker,
         }
-
-
-def resource_config(instance_type: str) -> dict[str, Any]:
-    """Return ``resourceconfig.json``: one host, however many instances were asked for."""
-    return {
-        "current_host": "algo-1",
-        "current_instance_type": instance_type,
-        "current_group_name": "homogeneousCluster",
-        "hosts": ["algo-1"],
-        "instance_groups": [
-            {"instance_group_name": "homogeneousCluster", "instance_type": instance_type, "hosts": ["algo-1"]}
-        ],
-        "network_interface_name": "lo",
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from sagemaker_local.jobs import process
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.job import Job
 from sagemaker_local.jobs.processing import ProcessingJob
@@ -74,6 +75,7 @@ class Jobs:
             job.abandon()
         for _, thread in running:
             thread.join(_JOIN_SECONDS)
+        process.close()
 
     def _run(self, kind: str, name: str, job: Job) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagemaker_local import crash
 from sagemaker_local.jobs.errors import JobFailedError
 
 _WORKERS = 8
@@ -42,6 +43,20 @@ def relative(key: str, prefix: str) -> str:
     if prefix == "" or prefix.endswith("/") or rest.startswith("/"):
         return rest.lstrip("/")
     return key[prefix.rfind("/") + 1 :]
+
+
+def below(directory: Path, path: str) -> Path:
+    """Return where a path of S3 lies below a directory.
+
+    Raises:
+        JobFailedError: it leads out of it. In S3 ``../x`` is a name like any other; in a file system it is not.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/") or "\0" in path:
+        raise JobFailedError(
+            f"ClientError: The key {path!r} leads out of the directory that it is fetched into. Rename the object."
+        )
+    return directory.joinpath(*parts)
 
 
 def list_keys(s3: Any, uri: str, role: str, region: str) -> list[str]:
@@ -116,6 +131,7 @@ def download(s3: Any, objects: Iterable[tuple[str, Path]], check: Callable[[], N
 
     def fetch(item: tuple[str, Path]) -> None:
         check()
+        crash.point("before a download")
         uri, target = item
         bucket, key = split_uri(uri)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +170,30 @@ def upload_tree(s3: Any, directory: Path, uri: str) -> None:
     _each(put, pairs)
 
 
+class Mirror:
+    """Puts the files of a directory that changed since the last look under a prefix, while they are written."""
+
+    def __init__(self, s3: Any, directory: Path, uri: str, say: Callable[[str], None]) -> None:
+        """Remember what goes where, and whom to tell of what cannot be put."""
+        self._s3 = s3
+        self._directory = directory
+        self._uri = uri.rstrip("/")
+        self._say = say
+        self._seen: dict[Path, tuple[int, int]] = {}
+
+    def sync(self) -> None:
+        """Put what is new; what cannot be put is put with the next look, or at the end of the job."""
+        for path in sorted(self._directory.rglob("*")):
+            try:
+                state = path.stat()
+                mark = (state.st_size, state.st_mtime_ns)
+                if path.is_file() and self._seen.get(path) != mark:
+                    upload_file(self._s3, path, f"{self._uri}/{path.relative_to(self._directory).as_posix()}")
+                    self._seen[path] = mark
+            except (JobFailedError, OSError) as error:
+                self._say(f"Not uploaded yet: {error}")
+
+
 def upload_file(s3: Any, path: Path, uri: str) -> None:
     """Put one file.
 
@@ -161,6 +201,7 @@ def upload_file(s3: Any, path: Path, uri: str) -> None:
         JobFailedError: S3 refuses.
     """
     bucket, key = split_uri(uri)
+    crash.point("before an upload")
     try:
         s3.upload_file(str(path), bucket, key, Config=_TRANSFER)
     except (ClientError, BotoCoreError, OSError) as error:

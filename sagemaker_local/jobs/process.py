@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-MARKER = "SAGEMAKER_LOCAL_JOB"
+from sagemaker_local import crash
+from sagemaker_local.jobs.reaper import MARKER, Reaper, end_all, marked
+
 _MAX_LINE = 256 * 1024
 _LINUX = sys.platform.startswith("linux")
+_reaper = Reaper()
 
 
 class Process:
@@ -32,6 +35,8 @@ class Process:
         It reads one line from its standard input first. When this process dies before it wrote that line, the shell
         reads the end instead and ends: a command never runs without being on record.
         """
+        crash.point("before a process starts")
+        self.marker = environment.get(MARKER, "")
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *command],
             stdin=subprocess.PIPE,
@@ -42,6 +47,7 @@ class Process:
             start_new_session=True,
         )
         self.pid = self._process.pid
+        crash.point("before a process is on record")
         self.identity = identity(self.pid)
         self._on_line = on_line
         self._reader = threading.Thread(target=self._read, name=f"output of {self.pid}", daemon=True)
@@ -49,21 +55,26 @@ class Process:
 
     def go(self) -> None:
         """Let the command begin."""
+        crash.point("before a process begins")
+        _reaper.watch(self.pid, self.marker)
         stdin = self._process.stdin
         if stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 stdin.write(b"go\n")
                 stdin.flush()
+            crash.point("after a process began")
             with contextlib.suppress(BrokenPipeError):
                 stdin.close()
 
     def wait(self) -> int:
-        """Wait for the end of the command, end what is left of its group, return its exit code.
+        """Wait for the end of the command, end what is left of it, return its exit code.
 
         A command that a signal ended has 128 plus its number, as in a container.
         """
         code = self._process.wait()
-        end_group(self.pid)
+        crash.point("after a process ended")
+        end_all(self.pid, self.marker)
+        _reaper.forget(self.pid)
         self._reader.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
@@ -75,12 +86,21 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
+    def kill(self) -> None:
+        """End the whole group at once."""
+        end_all(self.pid, self.marker)
+
     def _read(self) -> None:
         stdout = self._process.stdout
         if stdout is None:
             return
         while line := stdout.readline(_MAX_LINE):
             self._on_line(line.decode(errors="replace").rstrip("\r\n"))
+
+
+def close() -> None:
+    """End the reaper: there are no jobs any more."""
+    _reaper.close()
 
 
 def identity(pid: int) -> str | None:
@@ -96,12 +116,6 @@ def identity(pid: int) -> str | None:
     return found.stdout.strip() or None
 
 
-def end_group(pid: int) -> None:
-    """Kill what is left of a group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
 def end_leftover(pid: int, recorded: str | None, marker: str, seconds: float = 5.0) -> bool:
     """End the group that a former server started, if it is still that one; tell whether there was something to end.
 
@@ -111,29 +125,19 @@ def end_leftover(pid: int, recorded: str | None, marker: str, seconds: float = 5
         marker: the recorded value of the marker in the environment of its members.
         seconds: how long to wait for the end.
     """
-    ours = (recorded is not None and identity(pid) == recorded) or bool(_members(pid, marker))
-    if not ours:
-        return False
-    end_group(pid)
+    found = False
     deadline = time.monotonic() + seconds
-    while (identity(pid) == recorded or _members(pid, marker)) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        leader = recorded is not None and identity(pid) == recorded
+        members = [member for member in marked(marker) if identity(member) is not None]
+        if not leader and not members:
+            break
+        found = True
+        if leader:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        for member in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(member, signal.SIGKILL)
         time.sleep(0.01)
-    return True
-
-
-def _members(group: int, marker: str) -> list[int]:
-    """Return the processes of a group that carry the marker (known on Linux only)."""
-    found: list[int] = []
-    if not _LINUX:
-        return found
-    wanted = f"{MARKER}={marker}".encode()
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        # Processes end, and those of others are closed to us, at any moment.
-        with contextlib.suppress(OSError, ValueError):
-            fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-            environ = Path(entry.path, "environ").read_bytes().split(b"\0")
-            if fields[0] not in "ZX" and int(fields[2]) == group and wanted in environ:
-                found.append(int(entry.name))
     return found

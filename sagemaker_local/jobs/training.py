@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sagemaker_local.jobs import objects
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.errors import JobFailedError
-from sagemaker_local.jobs.job import Job, Launch
-from sagemaker_local.jobs.layout import resource_config
+from sagemaker_local.jobs.instances import Instance, Launch, Watch
+from sagemaker_local.jobs.job import Job
 
 Document = dict[str, Any]
 
 # How the algorithm toolkit of AWS's containers ends when the user's input is wrong.
 _USER_ERROR = 2
+_LIMITS = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
+_SYNC_SECONDS = 1.0  # between two looks at checkpoints
 
 
 class TrainingJob(Job):
@@ -30,45 +33,87 @@ class TrainingJob(Job):
     def __init__(self, context: Context, name: str) -> None:
         """Prepare; nothing happens before `run`."""
         super().__init__(context, name)
+        self._command: list[str] = []
         self._metrics: dict[str, re.Pattern[str]] = {}
         self._last: dict[str, tuple[float, float]] = {}
 
-    def prepare(self, document: Document) -> Launch:
-        """Write the contract files and fetch the channels."""
+    def count(self, document: Document) -> int:
+        """Return InstanceCount, or 1 when what stands for the image knows nothing of other instances."""
+        count = int(document["ResourceConfig"].get("InstanceCount", 1))
+        if count > 1 and self.runtime is not None and self.runtime.single_instance:
+            self.say(f"{count} instances were asked for; this algorithm trains on one here, which gets all data.")
+            return 1
+        return count
+
+    def begin(self, document: Document) -> None:
+        """Find what stands for the image, and the metrics to look for."""
         algorithm = document["AlgorithmSpecification"]
         if "TrainingImage" not in algorithm:
             raise JobFailedError("ClientError: Only algorithms with a TrainingImage are run here.")
-        command = self._command(algorithm)
+        self._command = self._commanded(algorithm)
         definitions = {each["Name"]: each["Regex"] for each in algorithm.get("MetricDefinitions", [])}
         self._metrics = self._compiled({**(self.runtime.metrics if self.runtime else {}), **definitions})
-        self.layout.write_json("input/config/hyperparameters.json", document.get("HyperParameters", {}))
-        resources = document["ResourceConfig"]
-        self.layout.write_json("input/config/resourceconfig.json", resource_config(resources.get("InstanceType", "")))
-        if resources.get("InstanceCount", 1) > 1:
-            self.say(f"Only one instance runs here; {resources['InstanceCount']} were asked for.")
-        self._channels(document)
+
+    def prepare(self, document: Document, instance: Instance) -> Launch:
+        """Write the contract files and fetch the channels."""
+        layout, resources = instance.layout, document["ResourceConfig"]
+        layout.write_json("input/config/hyperparameters.json", document.get("HyperParameters", {}))
+        layout.write_json(
+            "input/config/resourceconfig.json", instance.resource_config(resources.get("InstanceType", ""))
+        )
+        self._channels(document, instance)
         for name in ("model", "output/data", "checkpoints"):
-            (self.layout.ml / name).mkdir(parents=True, exist_ok=True)
+            (layout.ml / name).mkdir(parents=True, exist_ok=True)
+        self._restore_checkpoints(document, instance)
         environment = {
             **document.get("Environment", {}),
             "TRAINING_JOB_NAME": self.name,
             "TRAINING_JOB_ARN": document["TrainingJobArn"],
             **self.runtime_environment(),
         }
-        return Launch(command, environment, self.layout.ml)
+        return Launch(self._command, environment, layout.ml)
+
+    def limits(self, document: Document) -> dict[str, float]:
+        """Add what a spot job has left of MaxWaitTimeInSeconds, which counts from its creation."""
+        limits = super().limits(document)
+        wait = (document.get("StoppingCondition") or {}).get("MaxWaitTimeInSeconds")
+        if document.get("EnableManagedSpotTraining") and wait:
+            limits["MaxWaitTimeExceeded"] = document["CreationTime"] + wait - self.context.api.clock()
+        return limits
+
+    def running(self) -> list[Callable[[], None]]:
+        """Upload checkpoints while the job runs."""
+        config = self.document().get("CheckpointConfig")
+        if config is None:
+            return []
+        return [
+            Watch(
+                objects.Mirror(self.s3, self._checkpoints(config, instance), config["S3Uri"], self.say).sync,
+                _SYNC_SECONDS,
+                f"checkpoints of {self.name}",
+            ).close
+            for instance in self.instances
+        ]
+
+    def release(self, document: Document) -> None:
+        """Upload the checkpoints, whatever became of the job: the next one begins with them."""
+        config = document.get("CheckpointConfig")
+        if config is None:
+            return
+        for instance in self.instances:
+            objects.upload_tree(self.s3, self._checkpoints(config, instance), config["S3Uri"])
 
     def complete(self, document: Document, exit_code: int) -> Document:
         """Pack and upload the model of a job that succeeded."""
         if exit_code != 0:
-            message = self.layout.read_message("failure")
+            message = self.failed.layout.read_message("failure")
             raise self.failure_of(exit_code, message, client=exit_code == _USER_ERROR)
         self._transition("Uploading", "Uploading generated training model")
-        packed = self._pack(self.layout.ml / "model", "model.tar.gz")
+        packed = self._pack("model", "model.tar.gz")
         objects.upload_file(self.s3, packed, document["ModelArtifacts"]["S3ModelArtifacts"])
-        data = self.layout.ml / "output" / "data"
-        if any(data.iterdir()):
+        if any(any((instance.layout.ml / "output" / "data").iterdir()) for instance in self.instances):
             base = document["ModelArtifacts"]["S3ModelArtifacts"].rpartition("/")[0]
-            objects.upload_file(self.s3, self._pack(data, "output.tar.gz"), f"{base}/output.tar.gz")
+            objects.upload_file(self.s3, self._pack("output/data", "output.tar.gz"), f"{base}/output.tar.gz")
         return {
             "FinalMetricDataList": [
                 {"MetricName": name, "Value": value, "Timestamp": time} for name, (value, time) in self._last.items()
@@ -84,8 +129,8 @@ class TrainingJob(Job):
         """Show the end in the secondary status too."""
         super().ended(document, status, reason)
         secondary = status
-        if status == "Stopped" and reason is not None and reason.startswith("MaxRuntimeExceeded"):
-            secondary = "MaxRuntimeExceeded"
+        if status == "Stopped" and reason is not None and reason.partition(":")[0] in _LIMITS:
+            secondary = reason.partition(":")[0]
         messages = {"Completed": "Training job completed", "Failed": "Training job failed"}
         self._shift(document, secondary, messages.get(status, "Training job stopped"))
         document["SecondaryStatusTransitions"][-1]["EndTime"] = document["TrainingEndTime"]
@@ -104,7 +149,7 @@ class TrainingJob(Job):
                     continue  # text where a number should be: AWS drops it too
                 self._last[name] = (value, self.context.api.clock())
 
-    def _command(self, algorithm: Document) -> list[str]:
+    def _commanded(self, algorithm: Document) -> list[str]:
         image, entrypoint = algorithm["TrainingImage"], algorithm.get("ContainerEntrypoint", [])
         command = self.command(image, entrypoint)
         if entrypoint:  # script mode: the image is the environment, not the program
@@ -120,7 +165,23 @@ class TrainingJob(Job):
                 f"ClientError: {error.pattern!r} in MetricDefinitions is no regular expression."
             ) from None
 
-    def _channels(self, document: Document) -> None:
+    @staticmethod
+    def _checkpoints(config: Document, instance: Instance) -> Path:
+        return instance.layout.local(config.get("LocalPath", "/opt/ml/checkpoints"))
+
+    def _restore_checkpoints(self, document: Document, instance: Instance) -> None:
+        config = document.get("CheckpointConfig")
+        if config is None:
+            return
+        target = self._checkpoints(config, instance)
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            objects.list_keys(self.s3, config["S3Uri"], document["RoleArn"], self.context.clients.region)
+        except JobFailedError:
+            return  # the first job of a series finds none
+        self.fetch_channel({"S3Uri": config["S3Uri"]}, instance, target, document["RoleArn"])
+
+    def _channels(self, document: Document, instance: Instance) -> None:
         config: Document = {}
         for channel in document.get("InputDataConfig", []):
             name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
@@ -132,19 +193,27 @@ class TrainingJob(Job):
                 "RecordWrapperType": channel.get("RecordWrapperType", "None"),
                 **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
             }
+            if instance.count == 1:
+                source = {**source, "S3DataDistributionType": "FullyReplicated"}
             self.fetch_channel(
                 source,
-                self.layout.ml / "input" / "data" / name,
+                instance,
+                instance.layout.ml / "input" / "data" / name,
                 document["RoleArn"],
                 unzip=channel.get("CompressionType") == "Gzip",
             )
-        self.layout.write_json("input/config/inputdataconfig.json", config)
+        instance.layout.write_json("input/config/inputdataconfig.json", config)
 
-    def _pack(self, directory: Path, name: str) -> Path:
-        target = self.layout.directory / name
+    def _pack(self, directory: str, name: str) -> Path:
+        """Pack what all instances left into one archive, as SageMaker does; of two of one name the first counts."""
+        target = self.directory / name
+        seen: set[str] = set()
         with tarfile.open(target, "w:gz", compresslevel=6) as archive:
-            for path in sorted(directory.iterdir()):
-                archive.add(path, arcname=path.name)
+            for instance in self.instances:
+                for path in sorted((instance.layout.ml / directory).iterdir()):
+                    if path.name not in seen:
+                        archive.add(path, arcname=path.name)
+                    seen.add(path.name)
         return target
 
     def _transition(self, status: str, message: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from sagemaker_local.errors import ApiError
 from sagemaker_local.jobs import objects
 from sagemaker_local.jobs.errors import JobFailedError
-from sagemaker_local.jobs.job import Job, Launch
+from sagemaker_local.jobs.instances import Instance, Launch
+from sagemaker_local.jobs.job import Job
 
 Document = dict[str, Any]
 
@@ -20,28 +21,40 @@ class TransformJob(Job):
     title = "TransformJob"
     group = "/aws/sagemaker/TransformJobs"
     runtime_kind = "transform"
+    _role: str
+    _container: Document
+    _command: list[str]
 
-    def prepare(self, document: Document) -> Launch:
-        """Fetch model and input; tell the runtime what to do with them."""
+    def count(self, document: Document) -> int:
+        """Return InstanceCount."""
+        return int(document["TransformResources"]["InstanceCount"])
+
+    def begin(self, document: Document) -> None:
+        """Find the model, and what stands for its image."""
         model = self._model(document["ModelName"])
-        container = self._container(model)
-        command = self.command(container["Image"], [])
-        role = model.get("ExecutionRoleArn", "")
-        source = document["TransformInput"]
-        given = {**source["DataSource"]["S3DataSource"]}
+        self._role = model.get("ExecutionRoleArn", "")
+        self._container = self._only_container(model)
+        self._command = self.command(self._container["Image"], [])
+
+    def prepare(self, document: Document, instance: Instance) -> Launch:
+        """Fetch model and input; tell the runtime what to do with them. Each instance gets its share of the objects."""
+        source, layout = document["TransformInput"], instance.layout
+        given = {**source["DataSource"]["S3DataSource"], "S3DataDistributionType": "ShardedByS3Key"}
         compressed = source.get("CompressionType") == "Gzip"
-        files = self.fetch_channel(given, self.layout.ml / "input" / "data", role, unzip=compressed)
+        files = self.fetch_channel(given, instance, layout.ml / "input" / "data", self._role, unzip=compressed)
         files = [path.removesuffix(".gz") for path in files] if compressed else files
+        container = self._container
         if "ModelDataUrl" in container:
-            target = self.layout.ml / "model.tar.gz"
+            target = layout.ml / "model.tar.gz"
             objects.download(self.s3, [(container["ModelDataUrl"], target)], self.check_stop)
-        (self.layout.ml / "output" / "data").mkdir(parents=True, exist_ok=True)
-        self.layout.write_json(
+        (layout.ml / "output" / "data").mkdir(parents=True, exist_ok=True)
+        layout.write_json(
             "config/transformjobconfig.json",
             {
                 "TransformJobName": self.name,
                 "BatchStrategy": document.get("BatchStrategy", "MultiRecord"),
                 "MaxPayloadInMB": document.get("MaxPayloadInMB", 6),
+                "MaxConcurrentTransforms": document.get("MaxConcurrentTransforms", 0),
                 "DataProcessing": document.get("DataProcessing", {}),
                 "ContentType": source.get("ContentType", ""),
                 "SplitType": source.get("SplitType", "None"),
@@ -56,17 +69,21 @@ class TransformJob(Job):
             "SAGEMAKER_BATCH": "true",
             **self.runtime_environment(),
         }
-        return Launch(command, environment, self.layout.ml)
+        return Launch(self._command, environment, layout.ml)
 
     def complete(self, document: Document, exit_code: int) -> Document:
         """Upload the predictions of a job that succeeded; of one that did not, none become visible."""
         if exit_code != 0:
-            raise self.failure_of(exit_code, self.layout.read_message("failure"), client=exit_code == 2)
-        objects.upload_tree(self.s3, self.layout.ml / "output" / "data", document["TransformOutput"]["S3OutputPath"])
+            message = self.failed.layout.read_message("failure")
+            raise self.failure_of(exit_code, message, client=exit_code == 2)
+        for instance in self.instances:
+            target = document["TransformOutput"]["S3OutputPath"]
+            objects.upload_tree(self.s3, instance.layout.ml / "output" / "data", target)
         return {}
 
-    def stream(self) -> str:
-        """Return the name of the job's log stream, as AWS writes it."""
+    def stream(self, host: str) -> str:
+        """Return the name of an instance's log stream, as AWS writes it."""
+        del host
         return f"{self.name}/i-{secrets.token_hex(9)[:17]}"
 
     def _model(self, name: str) -> Document:
@@ -75,7 +92,7 @@ class TransformJob(Job):
         except ApiError as error:
             raise JobFailedError(f"ClientError: {error.message}") from error
 
-    def _container(self, model: Document) -> Document:
+    def _only_container(self, model: Document) -> Document:
         containers = model.get("Containers", [model.get("PrimaryContainer")])
         if len(containers) != 1:
             raise JobFailedError(

@@ -138,6 +138,10 @@ def retry_pipeline_execution(call: Call) -> Document:
     _check_quota(call)
     execution["PipelineExecutionStatus"] = "Executing"
     execution.pop("FailureReason", None)
+    # In the same transaction, so that a server which is killed now goes on with the retry and does not lose it.
+    for step in call.tx.list("step", arn):
+        if step["StepStatus"] != "Succeeded":
+            call.tx.delete("step", f"{arn}/{step['StepName']}")
     if "ParallelismConfiguration" in call.request:
         execution["ParallelismConfiguration"] = call.request["ParallelismConfiguration"]
     _save(call, execution)

@@ -22,7 +22,7 @@ from sagemaker_local.jobs.errors import JobFailedError
 DEFAULT_FILE = Path(__file__).resolve().parent.parent / "runtimes.yaml"
 JOBS = ("processing", "training", "transform")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_KEYS = {"name", "image", "jobs", "command", "interpreter", "environment", "metrics"}
+_KEYS = {"name", "image", "jobs", "command", "interpreter", "environment", "metrics", "single_instance"}
 # Names by which an entrypoint calls the interpreter of its container.
 _INTERPRETERS = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
 
@@ -40,6 +40,7 @@ class Runtime:
         interpreter: stands for ``python3`` in the job's own entrypoint.
         environment: added to the job's.
         metrics: name -> regular expression with one group, for a training job's log.
+        single_instance: it knows nothing of other instances, so a job with several runs as one with all data.
     """
 
     image: re.Pattern[str]
@@ -48,6 +49,7 @@ class Runtime:
     interpreter: str
     environment: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
+    single_instance: bool = False
 
 
 class Runtimes:
@@ -148,4 +150,5 @@ class Runtimes:
             entry.get("interpreter", ""),
             {key: str(value) for key, value in entry.get("environment", {}).items()},
             dict(entry.get("metrics", {})),
+            bool(entry.get("single_instance", False)),
         )
