@@ -57,6 +57,9 @@ class RunnerSeam(Protocol):
     def execution_retry(self, arn: str) -> None:
         """A failed or stopped execution stands in the store as Executing again."""
 
+    def callback(self, arn: str, step: str) -> None:
+        """The answer for a Callback step stands in the store."""
+
 
 class NullRunner:
     """Runs nothing: for tests of the API alone."""
@@ -81,6 +84,9 @@ class NullRunner:
 
     def execution_retry(self, arn: str) -> None:
         """Leave the execution as it is."""
+
+    def callback(self, arn: str, step: str) -> None:
+        """Leave the step as it is."""
 
 
 class Api:

@@ -18,7 +18,7 @@ Each is held by tests in `tests/sagemaker_local/` to what botocore's service mod
 (Airflow's Amazon provider, the SageMaker SDK) expect. None has been compared with a real AWS account yet.
 Any other operation is answered with HTTP 501 and its name.
 
-Not taken silently (501): `StartPipelineExecution` with `SelectiveExecutionConfig`, `Search` with `VisibilityConditions`
+Not taken silently (501): `Search` with `VisibilityConditions`
 or for resources other than {searched}.
 One server is one region; a request signed for another one is refused.
 

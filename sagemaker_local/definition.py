@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.validate import ParamValidator
@@ -35,9 +35,9 @@ OPERATIONS = {
     "Model": ("CreateModel", "ModelName"),
     "RegisterModel": ("CreateModelPackage", None),
 }
-STEP_TYPES = (*OPERATIONS, "Lambda", "Condition", "Fail")
+STEP_TYPES = (*OPERATIONS, "Lambda", "Callback", "Condition", "Fail")
 _OTHER_TYPES = (
-    *("Callback", "Tuning", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
+    *("Tuning", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
     *("InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach"),
 )
 PARAMETER_TYPES = ("String", "Integer", "Float", "Boolean")
@@ -188,32 +188,44 @@ def _step(body: dict[str, Any]) -> Iterator[str]:
         return
     yield from _depends_on(body)
     yield from _retry_policies(body)
+    yield from _cache_config(body)
     yield from _of_type(body)
 
 
 def _of_type(body: dict[str, Any]) -> Iterator[str]:
-    kind, arguments = body["Type"], body.get("Arguments")
+    kind = body["Type"]
     if kind in OPERATIONS:
         yield from _job_arguments(kind, body["Arguments"])
-    if kind == "Processing":
-        yield from _property_files(body)
-    elif kind == "QualityCheck":
-        if body.get("CheckType") not in CHECK_TYPES:
-            yield f"CheckType {body.get('CheckType')!r} is unknown; there are {', '.join(CHECK_TYPES)}."
-    elif kind == "Lambda":
-        if not isinstance(body.get("FunctionArn"), str) and function_of(body.get("FunctionArn")) is None:
-            yield "FunctionArn is missing."
-        if arguments is not None and not isinstance(arguments, dict):
-            yield "Arguments, the event of the function, are no object."
-        yield from _output_parameters(body)
-    elif kind == "Condition":
-        yield from _condition(body["Arguments"])
-    elif kind == "Fail" and "ErrorMessage" not in body["Arguments"]:
+    if kind in _OF_TYPE:
+        yield from _OF_TYPE[kind](body)
+
+
+def _quality_check(body: dict[str, Any]) -> Iterator[str]:
+    if body.get("CheckType") not in CHECK_TYPES:
+        yield f"CheckType {body.get('CheckType')!r} is unknown; there are {', '.join(CHECK_TYPES)}."
+
+
+def _lambda(body: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(body.get("FunctionArn"), str) and function_of(body.get("FunctionArn")) is None:
+        yield "FunctionArn is missing."
+    if body.get("Arguments") is not None and not isinstance(body["Arguments"], dict):
+        yield "Arguments, the event of the function, are no object."
+    yield from _output_parameters(body)
+
+
+def _callback(body: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(body.get("SqsQueueUrl"), str) and function_of(body.get("SqsQueueUrl")) is None:
+        yield "SqsQueueUrl is missing."
+    yield from _output_parameters(body)
+
+
+def _fail(body: dict[str, Any]) -> Iterator[str]:
+    if "ErrorMessage" not in body["Arguments"]:
         yield "ErrorMessage is missing from Arguments."
 
 
-def _condition(arguments: dict[str, Any]) -> Iterator[str]:
-    listed = arguments.get("Conditions")
+def _condition(body: dict[str, Any]) -> Iterator[str]:
+    listed = body["Arguments"].get("Conditions")
     if not isinstance(listed, list) or not listed:
         yield "Conditions must be a list with at least one condition."
         return
@@ -241,6 +253,16 @@ def _property_files(body: dict[str, Any]) -> Iterator[str]:
             yield f"a property file lacks {', '.join(missing)}."
         elif file["OutputName"] not in names:
             yield f"property file [{file['PropertyFileName']}] names output [{file['OutputName']}], which is not there."
+
+
+_OF_TYPE: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "Processing": _property_files,
+    "QualityCheck": _quality_check,
+    "Lambda": _lambda,
+    "Callback": _callback,
+    "Condition": _condition,
+    "Fail": _fail,
+}
 
 
 def _depends_on(body: dict[str, Any]) -> Iterator[str]:
@@ -273,6 +295,23 @@ def _retry_policies(body: dict[str, Any]) -> Iterator[str]:
         numbers = [policy.get(key, 1) for key in ("IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin")]
         if any(isinstance(number, bool) or not isinstance(number, (int, float)) or number < 0 for number in numbers):
             yield f"a retry policy has a value that is no number: {policy!r:.120}."
+
+
+def _cache_config(body: dict[str, Any]) -> Iterator[str]:
+    from sagemaker_local.engine import cache  # it needs what is defined here
+
+    config = without_nulls(body.get("CacheConfig") or {})
+    if not config:
+        return
+    if body["Type"] not in cache.ATTRIBUTES:
+        yield f"a {body['Type']} step takes no CacheConfig; these do: {', '.join(cache.ATTRIBUTES)}."
+        return
+    if not isinstance(config.get("Enabled"), bool):
+        yield f"Enabled of CacheConfig must be true or false, got {config.get('Enabled')!r}."
+    try:
+        cache.duration(str(config.get("ExpireAfter", "P1D")))
+    except ValueError as error:
+        yield f"ExpireAfter of CacheConfig: {error}."
 
 
 def _job_arguments(kind: str, arguments: dict[str, Any]) -> Iterator[str]:

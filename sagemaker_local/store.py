@@ -44,6 +44,8 @@ KINDS = (
     "trial",  # key: name, parent: experiment name
     "trial_component",  # key: name
     "trial_link",  # key: f"{component}\n{trial}"
+    "callback",  # key: token of a Callback step
+    "step_cache",  # key: f"{pipeline arn}/{step name}/{sha256 of what makes two runs of it the same}"
     "tag",  # key: f"{resource arn}\n{tag key}", parent: resource arn
     "token",  # key: f"{operation}/{token}"
     "event",  # key: its id; body: as EventBridge has it; waits to be matched with rules

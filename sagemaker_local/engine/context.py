@@ -32,6 +32,7 @@ class ExecutionContext:
         execution: the execution's document as it was when its thread began.
         parameters: typed values.
         steps: all steps of the definition.
+        scheduled: those of them that run: all, or the selected ones.
         stopping: set when the execution shall end.
         closing: set when the server ends.
     """
@@ -42,8 +43,10 @@ class ExecutionContext:
     execution: Document
     parameters: Document
     steps: dict[str, Step]
+    scheduled: dict[str, Step]
     stopping: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
+    _signals: dict[str, threading.Event] = field(default_factory=dict)
 
     @property
     def arn(self) -> str:
@@ -54,6 +57,15 @@ class ExecutionContext:
     def execution_id(self) -> str:
         """The last part of the ARN."""
         return self.arn.rpartition("/")[2]
+
+    def signal(self, step: str) -> threading.Event:
+        """Return what wakes a step that waits for an answer; also set when the execution stops or the server ends."""
+        return self._signals.setdefault(step, threading.Event())
+
+    def wake(self) -> None:
+        """Wake all steps that wait for an answer."""
+        for signal in list(self._signals.values()):
+            signal.set()
 
     def read_step(self, name: str) -> Document | None:
         """Return the document of a step, None when it has not begun."""
@@ -126,6 +138,8 @@ class _ExecutionScope:
         if document is None or document["StepStatus"] != "Succeeded":
             raise ExpressionError(f"Step {step} has not succeeded, so Steps.{step} refers to nothing.")
         local = document["_local"]
+        if "properties" in local:
+            return local["properties"]
         if "job" in local:
             if self._context.steps[step].type == "QualityCheck":
                 return document["Metadata"]["QualityCheck"]
@@ -135,7 +149,7 @@ class _ExecutionScope:
         if "describe" in local:
             operation, request = local["describe"]
             return self._context.api.call(operation, request)
-        return local.get("properties", {})
+        return {}
 
     def property_file(self, step: str, name: str) -> Any:
         body = self._context.steps[step].body

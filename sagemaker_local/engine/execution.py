@@ -37,8 +37,6 @@ class Execution:
         self._running: set[str] = set()
         self._outcomes: dict[str, str] = {}  # of Condition steps that have succeeded
         self._statuses: dict[str, str] = {}
-        limits = context.execution.get("ParallelismConfiguration") or {}
-        self._parallel = limits.get("MaxParallelExecutionSteps", _DEFAULT_PARALLEL)
 
     def run(self) -> None:
         """Run to the end; the execution's document tells how it came out."""
@@ -58,13 +56,19 @@ class Execution:
             job = step["_local"].get("job")
             if job and self._exists(*job):
                 stop_job(self._context, *job)
+        self._context.wake()
         self._events.put(None)
 
     def close(self) -> None:
         """End the threads and leave the documents as they are: the server ends."""
         self._context.closing.set()
         self._context.stopping.set()
+        self._context.wake()
         self._events.put(None)
+
+    def answered(self, step: str) -> None:
+        """Wake a Callback step: its answer is in the store."""
+        self._context.signal(step).set()
 
     def _take_up(self) -> None:
         if self._context.execution["PipelineExecutionStatus"] == "Stopping":
@@ -109,9 +113,10 @@ class Execution:
 
     def _ready(self) -> list[Step]:
         unhandled = self._unhandled_failures()
+        parallel = self._parallel()
         found: list[Step] = []
-        for step in self._context.steps.values():
-            if len(found) + len(self._running) >= self._parallel:
+        for step in self._context.scheduled.values():
+            if len(found) + len(self._running) >= parallel:
                 break
             if step.name in self._statuses or step.name in self._running:
                 continue
@@ -123,10 +128,16 @@ class Execution:
                 found.append(step)
         return found
 
+    def _parallel(self) -> int:
+        """Return how many steps may run at a time; UpdatePipelineExecution may have changed it."""
+        with self._context.api.store.read() as tx:
+            document = tx.get("pipeline_execution", self._context.arn) or {}
+        return int((document.get("ParallelismConfiguration") or {}).get("MaxParallelExecutionSteps", _DEFAULT_PARALLEL))
+
     def _unhandled_failures(self) -> list[str]:
         handled = {
             name
-            for step in self._context.steps.values()
+            for step in self._context.scheduled.values()
             for name, wanted in step.waits_for.items()
             if self._statuses.get(name) in wanted
         }

@@ -11,6 +11,7 @@ from sagemaker_local.definition import check_parameters
 from sagemaker_local.engine.context import ExecutionContext
 from sagemaker_local.engine.execution import Execution
 from sagemaker_local.engine.graph import build
+from sagemaker_local.engine.selective import narrow
 from sagemaker_local.jobs.clients import Clients
 from sagemaker_local.jobs.manager import Jobs
 
@@ -54,6 +55,13 @@ class Executions:
         if running is not None:
             running[0].stop()
 
+    def callback(self, arn: str, step: str) -> None:
+        """Wake a Callback step whose answer stands in the store."""
+        with self._lock:
+            running = self._running.get(arn)
+        if running is not None:
+            running[0].answered(step)
+
     def recover(self) -> None:
         """Take up every execution that had not ended."""
         for status in ("Executing", "Stopping"):
@@ -92,6 +100,10 @@ class Executions:
         text = self._api.call("DescribePipelineDefinitionForExecution", {"PipelineExecutionArn": arn})
         definition = json.loads(text["PipelineDefinition"])
         given = {each["Name"]: each["Value"] for each in document["_local"]["parameters"]}
-        return ExecutionContext(
-            self._api, self._jobs, self._clients, document, check_parameters(definition, given), build(definition)
-        )
+        steps = scheduled = build(definition)
+        chosen = document.get("SelectiveExecutionConfig")
+        if chosen is not None:
+            selected = [each["StepName"] for each in chosen["SelectedSteps"]]
+            scheduled = narrow(steps, selected, document["_local"]["reused"])
+        parameters = check_parameters(definition, given)
+        return ExecutionContext(self._api, self._jobs, self._clients, document, parameters, steps, scheduled)

@@ -20,7 +20,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_local.engine.context import ExecutionContext
 from sagemaker_local.engine.errors import StepFailedError
-from sagemaker_local.engine.expressions import resolve
 from sagemaker_local.engine.jobs import call, run_job
 from sagemaker_local.jobs.errors import JobFailedError
 from sagemaker_local.jobs.objects import exists, read_json
@@ -33,14 +32,19 @@ _DIRECTORY = "/opt/ml/processing/baseline"
 _SHOWN = 5
 
 
-def run_quality_check(context: ExecutionContext, step_name: str, job: str, body: Document) -> None:
+def run_quality_check(context: ExecutionContext, step_name: str, job: str, given: Document) -> None:
     """Run the step; its Metadata tells what was calculated, used and violated.
+
+    Args:
+        context: the execution.
+        step_name: of the step.
+        job: name of its job, on record.
+        given: the step's body with all expressions resolved.
 
     Raises:
         StepFailedError: there is nothing to check against, the job failed, or it found violations and the step says
             that these fail it.
     """
-    given = resolve({key: value for key, value in body.items() if key != "DependsOn"}, context.scope(job))
     skip, register = bool(given.get("SkipCheck")), bool(given.get("RegisterNewBaseline"))
     former = _former_baseline(context, given)
     if not skip and len(former) < len(_BASELINES):

@@ -8,7 +8,8 @@ from typing import Any
 
 from sagemaker_local import arns, crash
 from sagemaker_local.definition import without_nulls
-from sagemaker_local.engine import conditions
+from sagemaker_local.engine import cache, conditions
+from sagemaker_local.engine.callback_step import run_callback
 from sagemaker_local.engine.context import ExecutionContext
 from sagemaker_local.engine.errors import EngineClosedError, StepFailedError, StepStoppedError
 from sagemaker_local.engine.expressions import ExpressionError, resolve
@@ -75,11 +76,20 @@ def _recorded_job(context: ExecutionContext, step: Step, kind: str) -> str:
 def _run_job_step(context: ExecutionContext, step: Step) -> None:
     kind = _JOB_KINDS[step.type]
     name = _recorded_job(context, step, kind)
-    run_job(context, step.name, kind, name, resolve(step.arguments, context.scope(name)))
+    arguments = resolve(step.arguments, context.scope(name))
+    same = cache.key(context, step, {"Arguments": arguments})
+    if not cache.reuse(context, step, same):
+        run_job(context, step.name, kind, name, arguments)
+        cache.remember(context, step, same)
 
 
 def _run_quality_check(context: ExecutionContext, step: Step) -> None:
-    run_quality_check(context, step.name, _recorded_job(context, step, "processing_job"), step.body)
+    name = _recorded_job(context, step, "processing_job")
+    given = resolve({key: value for key, value in step.body.items() if key != "DependsOn"}, context.scope(name))
+    same = cache.key(context, step, given)
+    if not cache.reuse(context, step, same):
+        run_quality_check(context, step.name, name, given)
+        cache.remember(context, step, same)
 
 
 def _run_model(context: ExecutionContext, step: Step) -> None:
@@ -163,6 +173,7 @@ _RUNNERS: dict[str, Callable[[ExecutionContext, Step], None]] = {
     "Model": _run_model,
     "RegisterModel": _run_register_model,
     "Lambda": _run_lambda,
+    "Callback": run_callback,
     "Condition": _run_condition,
     "Fail": _run_fail,
 }

@@ -8,7 +8,6 @@ from typing import Any
 from sagemaker_local import arns, listing
 from sagemaker_local.errors import (
     LimitExceededError,
-    NotImplementedHereError,
     ResourceNotFoundError,
     ValidationError,
 )
@@ -33,11 +32,11 @@ def find_execution(call: Call, arn: str) -> Document:
 def start_pipeline_execution(call: Call) -> Document:
     request = call.request
     pipeline = find_pipeline(call, request["PipelineName"])
-    if "SelectiveExecutionConfig" in request:
-        raise NotImplementedHereError("StartPipelineExecution with SelectiveExecutionConfig")
     version = find_version(call, pipeline, request.get("PipelineVersionId"))
     digest = version["_local"]["definition"]
-    parameters = _resolved_parameters(definition_text(call, digest), request.get("PipelineParameters", []))
+    text = definition_text(call, digest)
+    parameters = _resolved_parameters(text, request.get("PipelineParameters", []))
+    reused = _reused(call, pipeline["PipelineArn"], text)
     _check_quota(call)
     arn = f"{pipeline['PipelineArn']}/execution/{arns.execution_id()}"
     display_name = request.get("PipelineExecutionDisplayName", f"execution-{int(call.now * 1000)}")
@@ -53,10 +52,13 @@ def start_pipeline_execution(call: Call) -> Document:
         "LastModifiedBy": {},
         "ParallelismConfiguration": request.get("ParallelismConfiguration", pipeline.get("ParallelismConfiguration")),
         "PipelineVersionId": version["PipelineVersionId"],
-        "_local": {"definition": digest, "parameters": parameters},
+        "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
+        "_local": {"definition": digest, "parameters": parameters, "reused": [step["StepName"] for step in reused]},
     }
     execution = {member: value for member, value in execution.items() if value is not None}
     call.tx.insert("pipeline_execution", arn, execution, parent=pipeline["PipelineArn"])
+    for step in reused:
+        call.tx.insert("step", f"{arn}/{step['StepName']}", step, parent=arn)
     pipeline["LastRunTime"] = call.now
     call.tx.put("pipeline", pipeline["PipelineName"], pipeline)
     version["LastExecutedPipelineExecutionArn"] = arn
@@ -64,6 +66,44 @@ def start_pipeline_execution(call: Call) -> Document:
     call.tx.put("pipeline_version", f"{pipeline['PipelineArn']}/{version['PipelineVersionId']}", version)
     call.after_commit(lambda: call.api.runner.execution_created(arn))
     return {"PipelineExecutionArn": arn}
+
+
+def _reused(call: Call, pipeline_arn: str, text: str) -> list[Document]:
+    """Return the steps of a selective execution that are taken over from its source, as they shall stand in it."""
+    from sagemaker_local.engine import graph, selective
+
+    config = call.request.get("SelectiveExecutionConfig")
+    if config is None:
+        return []
+    try:
+        names = selective.reused(graph.build(json.loads(text)), [each["StepName"] for each in config["SelectedSteps"]])
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+    source = config.get("SourcePipelineExecutionArn")
+    if source is None:
+        if names:
+            raise ValidationError(
+                f"The selected steps need the outputs of {', '.join(names)}, which are not selected: "
+                "give SourcePipelineExecutionArn, an execution that has them."
+            )
+        return []
+    former = find_execution(call, source)
+    if former["PipelineArn"] != pipeline_arn:
+        raise ValidationError(f"SourcePipelineExecutionArn {source} is no execution of {pipeline_arn}.")
+    if former["PipelineExecutionStatus"] not in {"Succeeded", "Failed"}:
+        raise ValidationError(
+            f"SourcePipelineExecutionArn {source} is in status {former['PipelineExecutionStatus']}; "
+            "only one that Succeeded or Failed can be taken over from."
+        )
+    found = [call.tx.get("step", f"{source}/{name}") or {"StepName": name, "StepStatus": "missing"} for name in names]
+    missing = [step["StepName"] for step in found if step["StepStatus"] != "Succeeded"]
+    if missing:
+        raise ValidationError(
+            f"The selected steps need the outputs of {', '.join(missing)}, which did not succeed in {source}. "
+            "Select them too, or name another execution."
+        )
+    origin = {"SelectiveExecutionResult": {"SourcePipelineExecutionArn": source}}
+    return [{**{name: value for name, value in step.items() if name != "CacheHitResult"}, **origin} for step in found]
 
 
 def _resolved_parameters(text: str, given: list[Document]) -> list[Document]:

@@ -1,3 +1,4 @@
+# ruff: noqa: S311, T201 - seeded choices; a long test tells how far it is
 """The server killed with SIGKILL at more than two hundred counted points, seeded; run by `make test-all`."""
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def test_hundreds_of_kill_points(make_local_aws, tmp_path: Path, monkeypatch):  
     """Whatever the server was doing: executions go on or fail with a reason, no process is left, no job runs twice."""
     monkeypatch.setenv("SAGEMAKER_LOCAL_KILL_FILE", str(tmp_path / "kill"))
     chosen = random.Random(SEED)
-    killed = Killed(make_local_aws("aws", "--runtimes", str(RUNTIMES)), tmp_path, chosen)
+    killed = Killed(make_local_aws("aws", "--runtimes", str(RUNTIMES)), tmp_path)
     killed.prepare()
     total = killed.count()
     done = 0

@@ -394,10 +394,14 @@ def test_a_pipeline_that_runs_is_not_deleted(local_aws, sagemaker, pipeline):
     assert start(sagemaker, pipeline)
 
 
-def test_what_is_not_there_yet_is_refused_loudly(sagemaker, pipeline):
-    """Selective execution is a 501 that names it, not an ordinary execution."""
-    with pytest.raises(ClientError, match="NotImplementedException.*SelectiveExecutionConfig"):  # noqa: RUF043
-        start(sagemaker, pipeline, SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "End"}]})
+def test_a_selective_execution_names_steps_of_the_pipeline(sagemaker, pipeline):
+    """What is selected must be there, and the execution shows it."""
+    with pytest.raises(ClientError, match="which the pipeline does not have"):
+        start(sagemaker, pipeline, SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "Nobody"}]})
+    selected = {"SelectedSteps": [{"StepName": "End"}]}
+    arn = start(sagemaker, pipeline, SelectiveExecutionConfig=selected)
+    described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    assert described["SelectiveExecutionConfig"] == selected
 
 
 def test_pipelines_and_executions_are_found_by_search(sagemaker, pipeline):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import random
-
 from tests.sagemaker_local.kill_support import RUNTIMES, Killed
 
 
 def test_a_server_may_be_killed_at_any_point(make_local_aws, tmp_path, monkeypatch):
     """Executions go on or fail with a reason; no process is left; no job runs twice; killed while recovering too."""
     monkeypatch.setenv("SAGEMAKER_LOCAL_KILL_FILE", str(tmp_path / "kill"))
-    killed = Killed(make_local_aws("aws", "--runtimes", str(RUNTIMES)), tmp_path, random.Random(5))
+    killed = Killed(make_local_aws("aws", "--runtimes", str(RUNTIMES)), tmp_path)
     killed.prepare()
     total = killed.count()
     for part in range(6):
