@@ -54,10 +54,10 @@ def test_a_killed_server_goes_on_where_it_was(make_local_aws, tmp_path, wait_for
     wait_for(lambda: counts["cut"].exists() and counts["again"].exists(), 30, "both steps to run")
     wait_for(lambda: counts["cut"].read_text() and counts["again"].read_text(), 5, "both to say their pids")
     pids = [int(counts[name].read_text()) for name in ("cut", "again")]
-    aws.stop(signal.SIGKILL)
     assert all(map(alive, pids))
+    aws.stop(signal.SIGKILL)
+    wait_for(lambda: not any(map(alive, pids)), 20, "the jobs to end with their server")
     aws.start()
-    wait_for(lambda: not any(map(alive, pids)), 20, "the processes that were left to end")
     wait_for(lambda: len(counts["again"].read_text().split()) == 2, 30, "the second attempt")
     closed.touch()
     run = Run(aws, run.arn)
