@@ -185,7 +185,7 @@ def test_a_callback_step_waits_for_the_answer_to_its_token(local_aws, tmp_path):
         shell(
             "After",
             f'echo "$ANSWER" > {OUT}/answer',
-            environment={"ANSWER": get("Steps.Ask.OutputParameters['answer']")},
+            environment={"ANSWER": {"Std:Join": {"On": "", "Values": [get("Steps.Ask.OutputParameters['answer']")]}}},
         ),
         parameters=QUESTION,
     )
