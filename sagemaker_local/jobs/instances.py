@@ -18,11 +18,12 @@ GRACE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run on an instance."""
+    """What to run on an instance; `container` is the name of the one that the command starts, if it starts one."""
 
     command: list[str]
     environment: dict[str, str]
     cwd: Path
+    container: str = ""
 
 
 @dataclass(frozen=True)

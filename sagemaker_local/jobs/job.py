@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sagemaker_local.jobs import objects, process
+from sagemaker_local.jobs import isolation, objects, process
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.errors import JobFailedError, JobStoppedError
 from sagemaker_local.jobs.instances import Group, Instance, Launch, instances
@@ -51,6 +51,8 @@ class Job(ABC):
         self._lock = threading.Lock()
         self._group = Group()
         self._failed_rank = 0
+        self._image = ""
+        self._own_entrypoint = False
         self._stopping = False
         self._abandoned = False
         self._timed_out: str | None = None
@@ -105,6 +107,11 @@ class Job(ABC):
     def observe(self, line: str) -> None:
         """Look at a line of the first instance's output; most kinds have nothing to see."""
         del line
+
+    @property
+    def isolation(self) -> str:
+        """How the job comes to see its directory as ``/opt/ml``."""
+        return "rewrite" if self.runtime is None else self.runtime.isolation
 
     @property
     def end_prefix(self) -> str:
@@ -181,8 +188,10 @@ class Job(ABC):
             self._stopping = True
         if "exit_code" not in local:
             if "processes" in local:
-                for pid, identity, marker in local["processes"]:
+                for pid, identity, marker, container in local["processes"]:
                     process.end_leftover(pid, identity, marker)
+                    if container:
+                        process.end_all(pid, marker, container)
                 if self._stopping:
                     raise JobStoppedError
                 raise JobFailedError(LOST)
@@ -207,6 +216,7 @@ class Job(ABC):
         launches: list[Launch] = []
         for instance in self.instances:
             instance.layout.create()
+            instance.layout.rewriting = self.isolation == "rewrite"
             launches.append(self.prepare(document, instance))
         try:
             for instance, launch in zip(self.instances, launches, strict=True):
@@ -234,21 +244,35 @@ class Job(ABC):
 
     def _start(self, instance: Instance, launch: Launch, marker: str) -> None:
         layout = instance.layout
+        if self.isolation == "bubblewrap":
+            launch = isolation.bubblewrapped(launch, instance)
+        elif self.isolation == "docker":
+            name = isolation.container_name(marker)
+            launch = isolation.docked(launch, instance, self._image, name, own_entrypoint=self._own_entrypoint)
         environment = layout.environment(
             launch.environment,
             endpoint_url=self.context.clients.endpoint_url,
             region=self.context.clients.region,
             marker=marker,
         )
+        layout.rewrite_scripts(launch.command)
         command = [layout.rewrite(part) for part in launch.command]
         with self._lock:
             self.check_stop()
             self._group.add(
-                process.Process(command, environment, launch.cwd, lambda line: self._on_line(instance.rank, line))
+                process.Process(
+                    command,
+                    environment,
+                    launch.cwd,
+                    lambda line: self._on_line(instance.rank, line),
+                    launch.container,
+                )
             )
 
     def _record(self, body: Document) -> None:
-        body["_local"].update(processes=[[each.pid, each.identity, each.marker] for each in self._group])
+        body["_local"].update(
+            processes=[[each.pid, each.identity, each.marker, each.container] for each in self._group]
+        )
         self.began(body)
 
     def _timer(self, reason: str, seconds: float) -> threading.Timer:
@@ -365,6 +389,7 @@ class Job(ABC):
     def command(self, image: str, entrypoint: list[str]) -> list[str]:
         """Return what to run for an image."""
         self.runtime = self.context.runtimes.find(image, self.runtime_kind)
+        self._image, self._own_entrypoint = image, bool(entrypoint)
         return self.context.runtimes.command(self.runtime, entrypoint, image)
 
     def runtime_environment(self) -> Document:
@@ -372,4 +397,4 @@ class Job(ABC):
         runtime = self.runtime
         if runtime is None:
             return {}
-        return {name: self.context.runtimes.expand(value) for name, value in runtime.environment.items()}
+        return self.context.runtimes.environment(runtime)

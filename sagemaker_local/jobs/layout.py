@@ -15,8 +15,14 @@ from sagemaker_local.jobs.reaper import MARKER
 ROOT = "/opt/ml"
 # The path as a whole: neither `s3://bucket/opt/ml` nor `/opt/mlflow`. `file://` may stand before it.
 _TOKEN = re.compile(r"(?:(?<![\w./-])|(?<=file://))/opt/ml(?![\w.-])")
+_SCRIPT = re.compile(r"/opt/ml/[\w./-]+\.sh\b")
 # What a process needs of this machine. Credentials and settings of the real AWS are not among it.
-_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_KEPT = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    # Where packages of a requirements.txt come from.
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_NO_INDEX", "UV_DEFAULT_INDEX"),
+    *("UV_INDEX_URL", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy"),
+)
 MAX_MESSAGE = 1024
 
 
@@ -27,6 +33,7 @@ class Layout:
         directory: everything of the job.
         ml: what the job sees as ``/opt/ml``.
         temporary: its TMPDIR and HOME.
+        rewriting: whether ``/opt/ml`` is rewritten; not where the job sees the directory there anyway.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -34,6 +41,7 @@ class Layout:
         self.directory = directory
         self.ml = directory / "ml"
         self.temporary = directory / "tmp"
+        self.rewriting = True
 
     def create(self) -> None:
         """Make the directories that every job has."""
@@ -56,6 +64,8 @@ class Layout:
 
     def rewrite(self, value: Any) -> Any:
         """Return text, or all text in a document, with ``/opt/ml`` replaced by where it lies."""
+        if not self.rewriting:
+            return value
         if isinstance(value, str):
             return _TOKEN.sub(lambda _: str(self.ml), value)
         if isinstance(value, dict):
@@ -63,6 +73,24 @@ class Layout:
         if isinstance(value, list):
             return [self.rewrite(item) for item in value]
         return value
+
+    def rewrite_scripts(self, command: list[str]) -> None:
+        """Rewrite the shell scripts below ``/opt/ml`` that a command names: the SDK writes paths into its own."""
+        if not self.rewriting:
+            return
+        for part in command:
+            for path in _SCRIPT.findall(part):
+                self.rewrite_file(self.local(path))
+
+    def rewrite_file(self, path: Path) -> None:
+        """Rewrite a text file in its place; one that is no UTF-8 text, or not there, is left alone."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            return
+        rewritten = self.rewrite(text)
+        if rewritten != text:
+            path.write_text(rewritten, encoding="utf-8")
 
     def write_json(self, path: str, document: Any) -> None:
         """Write a contract file below ``ml``, rewritten."""
@@ -86,6 +114,8 @@ class Layout:
             "HOME": str(self.temporary),
             "TMPDIR": str(self.temporary),
             "PYTHONUNBUFFERED": "1",
+            # What a job installs is its own: the interpreter may be that of the server.
+            "PIP_TARGET": str(self.temporary / "packages"),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             **self.rewrite(given),

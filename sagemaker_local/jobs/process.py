@@ -28,7 +28,12 @@ class Process:
     """A command in a session of its own, that does nothing before `go`."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], cwd: Path, on_line: Callable[[str], None]
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        cwd: Path,
+        on_line: Callable[[str], None],
+        container: str = "",
     ) -> None:
         """Start the shell that will become the command.
 
@@ -37,6 +42,7 @@ class Process:
         """
         crash.point("before a process starts")
         self.marker = environment.get(MARKER, "")
+        self.container = container
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *command],
             stdin=subprocess.PIPE,
@@ -56,7 +62,7 @@ class Process:
     def go(self) -> None:
         """Let the command begin."""
         crash.point("before a process begins")
-        _reaper.watch(self.pid, self.marker)
+        _reaper.watch(self.pid, self.marker, self.container)
         stdin = self._process.stdin
         if stdin is not None:
             with contextlib.suppress(BrokenPipeError):
@@ -73,7 +79,7 @@ class Process:
         """
         code = self._process.wait()
         crash.point("after a process ended")
-        end_all(self.pid, self.marker)
+        end_all(self.pid, self.marker, self.container)
         _reaper.forget(self.pid)
         self._reader.join()
         if self._process.stdout is not None:
@@ -88,7 +94,7 @@ class Process:
 
     def kill(self) -> None:
         """End the whole group at once."""
-        end_all(self.pid, self.marker)
+        end_all(self.pid, self.marker, self.container)
 
     def _read(self) -> None:
         stdout = self._process.stdout

@@ -1,7 +1,7 @@
 """A process of its own that ends the jobs of a server that is gone, however the server went.
 
-It is told which process groups run (``+<pid> <marker>`` before one begins, ``-<pid>`` after one ended) over a pipe
-whose other end only the server holds. When that pipe ends, the server is dead: what is listed then is killed.
+It is told which process groups run (``+<pid> <container> <marker>`` before one begins, ``-<pid>`` after one ended) over
+a pipe whose other end only the server holds. When that pipe ends, the server is dead: what is listed then is killed.
 Run by path and isolated, with the standard library alone, so that it is there in milliseconds.
 """
 
@@ -34,13 +34,16 @@ def marked(marker: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def end_all(pid: int, marker: str) -> None:
-    """Kill a process group, and what left the group but carries the marker (a daemon, a session of its own)."""
+def end_all(pid: int, marker: str, container: str = "") -> None:
+    """Kill a process group, what left the group but carries the marker (a daemon), and the container it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     for member in marked(marker):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(member, signal.SIGKILL)
+    if container:  # killing the docker command leaves what it started
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False, timeout=60)
 
 
 class Reaper:
@@ -51,9 +54,9 @@ class Reaper:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def watch(self, pid: int, marker: str) -> None:
-        """Have a group ended when this process dies."""
-        self._tell(f"+{pid} {marker}\n")
+    def watch(self, pid: int, marker: str, container: str) -> None:
+        """Have a group ended when this process dies, and the container that it started."""
+        self._tell(f"+{pid} {container or '-'} {marker}\n")
 
     def forget(self, pid: int) -> None:
         """Leave a group alone: it has ended."""
@@ -83,16 +86,16 @@ class Reaper:
 
 def serve(lines: Iterable[bytes]) -> None:
     """Follow what runs until the lines end, and kill what runs then."""
-    running: dict[int, str] = {}
+    running: dict[int, tuple[str, str]] = {}
     for line in lines:
         text = line.decode().strip()
         if text.startswith("+"):
-            pid, _, marker = text[1:].partition(" ")
-            running[int(pid)] = marker
+            pid, container, marker = text[1:].split(" ", 2)
+            running[int(pid)] = (marker, container.removeprefix("-"))
         elif text.startswith("-"):
             running.pop(int(text[1:]), None)
-    for left, marker in running.items():
-        end_all(left, marker)
+    for left, (marker, container) in running.items():
+        end_all(left, marker, container)
 
 
 if __name__ == "__main__":

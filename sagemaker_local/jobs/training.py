@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sagemaker_local.jobs import objects
+from sagemaker_local.jobs.archives import extract
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.errors import JobFailedError
 from sagemaker_local.jobs.instances import Instance, Launch, Watch
 from sagemaker_local.jobs.job import Job
+from sagemaker_local.runtimes import script_training
 
 Document = dict[str, Any]
 
 # How the algorithm toolkit of AWS's containers ends when the user's input is wrong.
 _USER_ERROR = 2
 _LIMITS = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")
+# The channel in which the SageMaker SDK (v3) sends its own programs, with paths of containers written into them.
+_DRIVERS = "sm_drivers"
 _SYNC_SECONDS = 1.0  # between two looks at checkpoints
+
+
+def script_mode(document: Document) -> str:
+    """Return the program that a job in script mode runs, or an empty text."""
+    given = document.get("HyperParameters", {}).get("sagemaker_program", "")
+    return str(script_training.decoded(given) or document.get("Environment", {}).get("SAGEMAKER_PROGRAM", ""))
 
 
 class TrainingJob(Job):
@@ -34,13 +45,14 @@ class TrainingJob(Job):
         """Prepare; nothing happens before `run`."""
         super().__init__(context, name)
         self._command: list[str] = []
+        self._built_in = True
         self._metrics: dict[str, re.Pattern[str]] = {}
         self._last: dict[str, tuple[float, float]] = {}
 
     def count(self, document: Document) -> int:
         """Return InstanceCount, or 1 when what stands for the image knows nothing of other instances."""
         count = int(document["ResourceConfig"].get("InstanceCount", 1))
-        if count > 1 and self.runtime is not None and self.runtime.single_instance:
+        if count > 1 and self._built_in and self.runtime is not None and self.runtime.single_instance:
             self.say(f"{count} instances were asked for; this algorithm trains on one here, which gets all data.")
             return 1
         return count
@@ -50,9 +62,11 @@ class TrainingJob(Job):
         algorithm = document["AlgorithmSpecification"]
         if "TrainingImage" not in algorithm:
             raise JobFailedError("ClientError: Only algorithms with a TrainingImage are run here.")
-        self._command = self._commanded(algorithm)
+        self._command = self._commanded(algorithm, document)
         definitions = {each["Name"]: each["Regex"] for each in algorithm.get("MetricDefinitions", [])}
-        self._metrics = self._compiled({**(self.runtime.metrics if self.runtime else {}), **definitions})
+        self._metrics = self._compiled(
+            {**(self.runtime.metrics if self.runtime and self._built_in else {}), **definitions}
+        )
 
     def prepare(self, document: Document, instance: Instance) -> Launch:
         """Write the contract files and fetch the channels."""
@@ -62,6 +76,7 @@ class TrainingJob(Job):
             "input/config/resourceconfig.json", instance.resource_config(resources.get("InstanceType", ""))
         )
         self._channels(document, instance)
+        self._source(document, instance)
         for name in ("model", "output/data", "checkpoints"):
             (layout.ml / name).mkdir(parents=True, exist_ok=True)
         self._restore_checkpoints(document, instance)
@@ -149,13 +164,41 @@ class TrainingJob(Job):
                     continue  # text where a number should be: AWS drops it too
                 self._last[name] = (value, self.context.api.clock())
 
-    def _commanded(self, algorithm: Document) -> list[str]:
+    def _commanded(self, algorithm: Document, document: Document) -> list[str]:
         image, entrypoint = algorithm["TrainingImage"], algorithm.get("ContainerEntrypoint", [])
-        command = self.command(image, entrypoint)
-        if entrypoint:  # script mode: the image is the environment, not the program
-            replaced = self.context.runtimes.own_entrypoint(self.runtime, entrypoint)
-            return [*replaced, *algorithm.get("ContainerArguments", [])]
+        arguments = algorithm.get("ContainerArguments", [])
+        program = script_mode(document)
+        self._built_in = not entrypoint and not program
+        if program and not entrypoint:
+            entrypoint = ["python3", str(script_training.__file__), "--ml", "/opt/ml"]
+        command = self.command(image, entrypoint or ["train"])
+        if self.isolation == "docker":
+            if program:
+                self._own_entrypoint, command = False, ["train"]
+            return [*command, *arguments]
+        if entrypoint:  # the image is the environment, not the program
+            return [*self.context.runtimes.own_entrypoint(self.runtime, entrypoint), *arguments]
+        if self.runtime is not None and not self.runtime.command:
+            raise JobFailedError(
+                f"ClientError: The image {image!r} runs what its job names, and this job names nothing: give "
+                "hyperparameters sagemaker_program and sagemaker_submit_directory (script mode, as the SDK does), or a "
+                "ContainerEntrypoint."
+            )
         return command
+
+    def _source(self, document: Document, instance: Instance) -> None:
+        """Fetch and unpack the source archive of script mode; containers do it themselves."""
+        if self._built_in or not script_mode(document) or self.isolation == "docker":
+            return
+        given = script_training.decoded(document.get("HyperParameters", {}).get("sagemaker_submit_directory", ""))
+        uri = str(given or document.get("Environment", {}).get("SAGEMAKER_SUBMIT_DIRECTORY", ""))
+        code = instance.layout.ml / "code"
+        if uri.startswith("/opt/ml/"):
+            shutil.copytree(instance.layout.local(uri), code)
+            return
+        archive = instance.layout.directory / "sourcedir.tar.gz"
+        objects.download(self.s3, [(uri, archive)], self.check_stop)
+        extract(archive, code, uri)
 
     def _compiled(self, expressions: dict[str, str]) -> dict[str, re.Pattern[str]]:
         try:
@@ -202,6 +245,9 @@ class TrainingJob(Job):
                 document["RoleArn"],
                 unzip=channel.get("CompressionType") == "Gzip",
             )
+            if name == _DRIVERS:
+                for path in (instance.layout.ml / "input" / "data" / name).rglob("*"):
+                    instance.layout.rewrite_file(path)
         instance.layout.write_json("input/config/inputdataconfig.json", config)
 
     def _pack(self, directory: str, name: str) -> Path:

@@ -1,9 +1,10 @@
 """Which command stands for which image: `runtimes.yaml`, read and checked.
 
-A file is ``runtimes: [{image, jobs, command | interpreter, environment?, metrics?}]``; the first entry whose `image` (a
-regular expression, searched in the URI) and `jobs` fit is taken. ``${NAME}`` is an environment variable of the server,
-or one of PYTHON (the interpreter that the server runs in) and PACKAGES (the directory that holds the package
-sagemaker_local). ``/opt/ml`` in commands and environments becomes the job's own directory.
+A file is ``runtimes: [{image, jobs, command | interpreter, environment?, metrics?, isolation?, single_instance?}]``;
+the first entry whose `image` (a regular expression, searched in the URI) and `jobs` fit is taken. ``${NAME}`` is an
+environment variable of the server, or one of PYTHON (the interpreter that the server runs in) and PACKAGES (the
+directory that holds the package sagemaker_local). ``/opt/ml`` in commands and environments becomes the job's own
+directory.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from sagemaker_local.jobs.errors import JobFailedError
 
 DEFAULT_FILE = Path(__file__).resolve().parent.parent / "runtimes.yaml"
 JOBS = ("processing", "training", "transform")
+ISOLATIONS = ("rewrite", "bubblewrap", "docker")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_KEYS = {"name", "image", "jobs", "command", "interpreter", "environment", "metrics", "single_instance"}
+_KEYS = {"name", "image", "jobs", "command", "interpreter", "environment", "metrics", "single_instance", "isolation"}
 # Names by which an entrypoint calls the interpreter of its container.
 _INTERPRETERS = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?")
 
@@ -40,6 +42,7 @@ class Runtime:
         interpreter: stands for ``python3`` in the job's own entrypoint.
         environment: added to the job's.
         metrics: name -> regular expression with one group, for a training job's log.
+        isolation: how a job comes to see its directory as ``/opt/ml``: rewrite, bubblewrap or docker.
         single_instance: it knows nothing of other instances, so a job with several runs as one with all data.
     """
 
@@ -50,6 +53,7 @@ class Runtime:
     environment: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     single_instance: bool = False
+    isolation: str = "rewrite"
 
 
 class Runtimes:
@@ -110,6 +114,8 @@ class Runtimes:
         Raises:
             JobFailedError: neither says what to run.
         """
+        if runtime.isolation == "docker":
+            return list(entrypoint)
         if runtime.command:
             return [self.expand(part) for part in runtime.command]
         if not entrypoint:
@@ -119,9 +125,18 @@ class Runtimes:
             )
         return self.own_entrypoint(runtime, entrypoint)
 
+    def environment(self, runtime: Runtime) -> dict[str, str]:
+        """Return what a runtime adds to a job's environment; ``python`` in scripts is its interpreter."""
+        found = {name: self.expand(value) for name, value in runtime.environment.items()}
+        if runtime.isolation != "docker":
+            home = str(Path(self.expand(runtime.interpreter or "${PYTHON}")).parent)
+            found.setdefault("PATH", os.pathsep.join([home, os.environ.get("PATH", os.defpath)]))
+        return found
+
     def own_entrypoint(self, runtime: Runtime | None, entrypoint: list[str]) -> list[str]:
         """Return a job's own entrypoint with our interpreter in the place of its container's."""
-        if not _INTERPRETERS.fullmatch(entrypoint[0]):
+        docker = runtime is not None and runtime.isolation == "docker"
+        if docker or not _INTERPRETERS.fullmatch(entrypoint[0]):
             return entrypoint
         interpreter = runtime.interpreter if runtime is not None and runtime.interpreter else "${PYTHON}"
         return [self.expand(interpreter), *entrypoint[1:]]
@@ -135,7 +150,16 @@ class Runtimes:
             raise RuntimesError(f"{where}: `jobs` is a list of {', '.join(JOBS)}, got {jobs!r}.")
         if not isinstance(command, list) or not all(isinstance(part, str) for part in command):
             raise RuntimesError(f"{where}: `command` is a list of texts, got {command!r}.")
-        if bool(command) == ("interpreter" in entry):
+        isolation = entry.get("isolation", "rewrite")
+        if isolation not in ISOLATIONS:
+            raise RuntimesError(f"{where}: `isolation` is one of {', '.join(ISOLATIONS)}, got {isolation!r}.")
+        if isolation == "docker":
+            if command or "interpreter" in entry or "transform" in jobs:
+                raise RuntimesError(
+                    f"{where}: with `isolation: docker` the image itself runs, in `jobs: [processing, training]` only: "
+                    "leave `command` and `interpreter` out."
+                )
+        elif bool(command) == ("interpreter" in entry):
             raise RuntimesError(f"{where}: give either `command` or `interpreter` (for the job's own entrypoint).")
         try:
             image = re.compile(entry["image"])
@@ -151,4 +175,5 @@ class Runtimes:
             {key: str(value) for key, value in entry.get("environment", {}).items()},
             dict(entry.get("metrics", {})),
             bool(entry.get("single_instance", False)),
+            isolation,
         )
