@@ -25,6 +25,7 @@ ENVIRONMENTS = {
     "airflow": (".venv", 530),
     "aws": (".venv-aws", 1000),
     "authoring": (".venv-authoring", 720),
+    "bench": (".venv-bench", 1300),
 }
 STAMP = "installed-from"
 # uv names every package twice more after its download; what is waited for are downloads and sums.

@@ -75,7 +75,9 @@ def _home() -> Path | None:
 def wanted(size: int) -> bool:
     """Whether `size` bytes of CSV are worth the compiled engine here."""
     choice = os.environ.get(SETTING, "auto")
-    if choice == "python" or any(importlib.util.find_spec(name) is None for name in ("numba", "numpy")):
+    if choice == "python" or sys.byteorder != "little":
+        return False
+    if any(importlib.util.find_spec(name) is None for name in ("numba", "numpy")):
         return False
     if choice == "compiled" or size >= COLD_BYTES:
         return True
@@ -232,7 +234,6 @@ class Worker:
     def __init__(self, state: State, rows: int) -> None:
         np = state.np
         self.out = np.zeros(rows + 1)
-        self.bits = self.out.view(np.uint64)
         self.uncertain = np.zeros(2 * rows, np.int32)
         self.spare = np.zeros(state.k.LEVEL_ROOM)
         self.places = np.zeros(state.k.LEVEL_ROOM + 1, np.uint32)
@@ -251,8 +252,8 @@ class Worker:
             state.registers[column], state.keys[column], state.slots[column], state.counts[column],
             state.offsets[column], state.sizes[column], state.kinds[column], state.numbers[column],
             state.memo_keys[column], state.memo_numbers[column], state.memo_entries[column],
-            state.memo_kinds[column], state.arenas[column], self.scratch, self.out, self.bits, self.uncertain,
-            k.POWERS, k.EXACT_POWERS, state.limits[column],
+            state.memo_kinds[column], state.arenas[column], self.scratch, self.out, self.uncertain,
+            state.limits[column],
         )  # fmt: skip
         for at, row in self.uncertain[: 2 * doubtful].reshape(-1, 2).tolist():
             start, length = int(chunk.starts[column, row]), int(chunk.lengths[column, row])

@@ -8,8 +8,12 @@ arbitrary precision) they say so and the caller lets Python decide.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 u64 = np.uint64
 
@@ -33,6 +37,7 @@ SHORTEST_POWER, LONGEST_POWER = -60, 40
 P1, P2, P3 = u64(11400714785074694791), u64(14029467366897019727), u64(1609587929392839161)
 P4, P5 = u64(9650029242287828579), u64(2870177450012600261)
 SEED = u64(42)
+LOW_HALF = u64(0xFFFFFFFF)
 
 
 def _powers() -> np.ndarray:
@@ -55,6 +60,79 @@ def _powers() -> np.ndarray:
 
 POWERS = _powers()
 EXACT_POWERS = np.array([10.0**exponent for exponent in range(23)])
+TENS = np.array([10**exponent for exponent in range(9)], dtype=np.uint64)
+
+# A byte repeated over a word: tests on eight bytes at once (Lemire 2021; Mycroft's test for bytes below a bound).
+ONES, HIGHS, ZEROS = u64(0x0101010101010101), u64(0x8080808080808080), u64(0x3030303030303030)
+BELOW_MINUS = u64(0x2D2D2D2D2D2D2D2D)
+TO_HIGH_BIT = u64(0x7676767676767676)
+PAIRS = u64(0x000000FF000000FF)
+EVEN, ODDS = u64(0x000F424000000064), u64(0x0000271000000001)
+
+
+# Texts are known by their address: an array handed to a function is counted in and out, which takes longer than all
+# that is done with a text.
+@intrinsic
+def _byte(_typing: Any, _at: Any):
+    """Load the byte at an address."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(8).as_pointer()))
+
+    return types.uint8(types.intp), build
+
+
+@intrinsic
+def _word(_typing: Any, _at: Any):
+    """Load the eight bytes at an address as a little-endian word; the caller knows that they are there."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(types.intp), build
+
+
+@intrinsic
+def _double(_typing: Any, _bits: Any):
+    """Take the bits of a double for the double."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.uint64), build
+
+
+@intrinsic
+def _high(_typing: Any, _a: Any, _b: Any):
+    """Multiply two words and return the high word of the product."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        wide = ir.IntType(128)
+        first, second = (builder.zext(argument, wide) for argument in arguments)
+        product = builder.mul(first, second)
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), build
+
+
+@intrinsic
+def _leading_zeros(_typing: Any, _word: Any):
+    """Count the zero bits above the highest one; 64 for zero."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@intrinsic
+def _trailing_zeros(_typing: Any, _word: Any):
+    """Count the zero bits below the lowest one; 64 for zero."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
 
 
 @njit(nogil=True, cache=True)
@@ -65,6 +143,7 @@ def tokenise(buffer, position, end, final, width, starts, lengths):
     Returns (rows, position of the first row not taken, OK | MORE | ODD). ODD: Python must look at this file.
     """
     room = starts.shape[1]
+    base = np.intp(buffer.ctypes.data)
     row = 0
     i = position
     while i < end and row < room:
@@ -97,11 +176,21 @@ def tokenise(buffer, position, end, final, width, starts, lengths):
                     length = -1 - length
             else:
                 start = i
+                # The three ends of a field are bytes below "-", and hardly anything else in numbers is.
                 while i < end:
+                    word = _word(base + i)
+                    marks = (word - BELOW_MINUS) & ~word & HIGHS
+                    if not marks:
+                        i += 8
+                        continue
+                    i += np.int64(_trailing_zeros(marks) >> u64(3))
+                    if i >= end:
+                        break
                     c = buffer[i]
                     if c == COMMA or c == LF or c == CR:
                         break
                     i += 1
+                i = min(i, end)
                 length = i - start
             if length > 1048576 or length < -1048576:
                 return row, begin, ODD
@@ -159,39 +248,22 @@ def _rotate(value, bits):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _word(data, start):
-    # Unsigned positions: numba would test signed ones for being negative, and the eight loads would not become one.
-    at = u64(start)
-    return (
-        u64(data[at])
-        | u64(data[at + u64(1)]) << u64(8)
-        | u64(data[at + u64(2)]) << u64(16)
-        | u64(data[at + u64(3)]) << u64(24)
-        | u64(data[at + u64(4)]) << u64(32)
-        | u64(data[at + u64(5)]) << u64(40)
-        | u64(data[at + u64(6)]) << u64(48)
-        | u64(data[at + u64(7)]) << u64(56)
-    )
-
-
-@njit(nogil=True, cache=True, inline="always")
 def _round(accumulator, lane):
     return _rotate(accumulator + lane * P2, 31) * P1
 
 
 @njit(nogil=True, cache=True)
-def hash64(data, start, length):
-    """Return xxHash64 with seed 42 of data[start:start + length]."""
-    i = start
-    end = start + length
+def hash64(at, length):
+    """Return xxHash64 with seed 42 of the `length` bytes at an address."""
+    end = at + length
     if length >= 32:
         a, b, c, d = SEED + P1 + P2, SEED + P2, SEED, SEED - P1
-        while i + 32 <= end:
-            a = _round(a, _word(data, i))
-            b = _round(b, _word(data, i + 8))
-            c = _round(c, _word(data, i + 16))
-            d = _round(d, _word(data, i + 24))
-            i += 32
+        while at + 32 <= end:
+            a = _round(a, _word(at))
+            b = _round(b, _word(at + 8))
+            c = _round(c, _word(at + 16))
+            d = _round(d, _word(at + 24))
+            at += 32
         value = _rotate(a, 1) + _rotate(b, 7) + _rotate(c, 12) + _rotate(d, 18)
         value = (value ^ _round(u64(0), a)) * P1 + P4
         value = (value ^ _round(u64(0), b)) * P1 + P4
@@ -200,161 +272,204 @@ def hash64(data, start, length):
     else:
         value = SEED + P5
     value += u64(length)
-    while i + 8 <= end:
-        value = _rotate(value ^ _round(u64(0), _word(data, i)), 27) * P1 + P4
-        i += 8
-    if i + 4 <= end:
-        word = u64(data[i]) | u64(data[i + 1]) << u64(8) | u64(data[i + 2]) << u64(16) | u64(data[i + 3]) << u64(24)
-        value = _rotate(value ^ (word * P1), 23) * P2 + P3
-        i += 4
-    while i < end:
-        value = _rotate(value ^ (u64(data[i]) * P5), 11) * P1
-        i += 1
+    while at + 8 <= end:
+        value = _rotate(value ^ _round(u64(0), _word(at)), 27) * P1 + P4
+        at += 8
+    if at + 4 <= end:
+        value = _rotate(value ^ ((_word(at) & LOW_HALF) * P1), 23) * P2 + P3
+        at += 4
+    while at < end:
+        value = _rotate(value ^ (u64(_byte(at)) * P5), 11) * P1
+        at += 1
     value = (value ^ (value >> u64(33))) * P2
     value = (value ^ (value >> u64(29))) * P3
     return value ^ (value >> u64(32))
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _high(a, b):
-    """Return the high word of a 64 x 64 bit product."""
-    mask, half = u64(0xFFFFFFFF), u64(32)
-    low = (a & mask) * (b & mask)
-    middle = (a >> half) * (b & mask) + (low >> half)
-    cross = (a & mask) * (b >> half) + (middle & mask)
-    return (a >> half) * (b >> half) + (middle >> half) + (cross >> half)
-
-
 @njit(nogil=True, cache=True)
-def double_bits(digits, power, powers):
-    """Return (whether it is certain, bits) of the double nearest to digits * 10**power.
+def nearest(digits, power):
+    """Return (whether it is certain, the double nearest to digits * 10**power).
 
     Eisel and Lemire's algorithm (Lemire 2021) for normal numbers and powers of the table.
     """
     if power < SHORTEST_POWER or power > LONGEST_POWER:
-        return False, u64(0)
-    zeros = 0
-    while not digits >> u64(63):
-        digits <<= u64(1)
-        zeros += 1
+        return False, 0.0
+    zeros = np.int64(_leading_zeros(digits))
+    digits <<= u64(zeros)
     index = power - SHORTEST_POWER
-    high, low = _high(digits, powers[index, 0]), digits * powers[index, 0]
+    high, low = _high(digits, POWERS[index, 0]), digits * POWERS[index, 0]
     if high & u64(0x1FF) == u64(0x1FF):
-        carry = _high(digits, powers[index, 1])
+        carry = _high(digits, POWERS[index, 1])
         low += carry
         if low < carry:
             high += u64(1)
     if low == u64(0xFFFFFFFFFFFFFFFF) and not -27 <= power <= 55:
-        return False, u64(0)
+        return False, 0.0
     top = np.int64(high >> u64(63))
     shift = u64(top + 9)
     mantissa = high >> shift
     exponent = ((217706 * power) >> 16) + 63 + top - zeros + 1023
     if exponent <= 0 or exponent >= 2046:
-        return False, u64(0)
+        return False, 0.0
     if low <= u64(1) and -4 <= power <= 23 and mantissa & u64(3) == u64(1) and mantissa << shift == high:
         mantissa &= ~u64(1)
     mantissa = (mantissa + (mantissa & u64(1))) >> u64(1)
     if mantissa >= u64(1 << 53):
         mantissa = u64(1 << 52)
         exponent += 1
-    return True, (mantissa & ~u64(1 << 52)) | u64(exponent) << u64(52)
+    return True, _double((mantissa & ~u64(1 << 52)) | u64(exponent) << u64(52))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _other_than_digits(word):
+    """Return a word whose lowest set bit lies in the first byte that was no digit before ZEROS were taken off."""
+    return ((word + TO_HIGH_BIT) | word) & HIGHS
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _up(word, count):
+    """Move the first `count` (0 to 8) bytes of a word to its upper end; a shift by 64 is not defined."""
+    half = u64(32 - 4 * count)
+    return (word << half) << half
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _first_digits(word, count):
+    """Return the number that the first `count` (0 to 8) digits of a word make; what follows them is shifted out."""
+    word = _up(word, count)
+    word = word * u64(10) + (word >> u64(8))
+    return ((word & PAIRS) * EVEN + ((word >> u64(16)) & PAIRS) * ODDS) >> u64(32)
 
 
 @njit(nogil=True, cache=True)
-def parse(data, start, length, out, out_bits, row, powers, exact):
-    """Classify a text and put its number into out[row]; return (kind, whether the number is certain)."""
-    i = start
-    end = start + length
-    negative = False
-    c = data[i]
-    if c == 45 or c == 43 or c == SPACE:
-        negative = c == 45
-        i += 1
-    first = i
-    digits = u64(0)
-    # Texts of up to 19 bytes cannot have too many digits; longer ones count those after the leading zeros.
-    short = length <= 19
-    significant = 0
+def _digits(i, end, digits):
+    """Read decimal digits from address i up to end onto `digits`; return (digits, address of the first that is none)."""
     while i < end:
-        digit = u64(data[u64(i)]) - u64(48)
-        if digit > u64(9):
+        word = _word(i) ^ ZEROS
+        count = min(np.int64(_trailing_zeros(_other_than_digits(word)) >> u64(3)), end - i)
+        digits = digits * TENS[count] + _first_digits(word, count)
+        i += count
+        if count < 8:
             break
-        if short:
-            digits = digits * u64(10) + digit
-        elif significant or digit:
-            significant += 1
-            if significant <= 19:
-                digits = digits * u64(10) + digit
-        i += 1
+    return digits, i
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _fraction(point, size, digits):
+    """Read the `size` (1 to 24) digits after a point onto `digits`; return (whether they are digits, digits)."""
+    count = min(size, 8)
+    word = _word(point) ^ ZEROS
+    others = _up(_other_than_digits(word), count)
+    digits = digits * TENS[count] + _first_digits(word, count)
+    if size > 8:
+        # Two more words whatever the size: no branch to guess wrong among 15, 16 and 17 digits.
+        count = min(size - 8, 8)
+        word = _word(point + 8) ^ ZEROS
+        others |= _up(_other_than_digits(word), count)
+        digits = digits * TENS[count] + _first_digits(word, count)
+        count = max(size - 16, 0)
+        word = _word(point + 16) ^ ZEROS
+        others |= _up(_other_than_digits(word), count)
+        digits = digits * TENS[count] + _first_digits(word, count)
+    return others == u64(0), digits
+
+
+@njit(nogil=True, cache=True)
+def _significant(first, end):
+    """Return (first 19 significant digits as a number, how many there are) between addresses, up to an exponent."""
+    digits, significant = u64(0), 0
+    for i in range(first, end):
+        digit = u64(_byte(i)) - u64(48)
+        if digit <= u64(9):
+            if significant or digit:
+                significant += 1
+                if significant <= 19:
+                    digits = digits * u64(10) + digit
+        elif _byte(i) != 46:
+            break
+    return digits, significant
+
+
+@njit(nogil=True, cache=True)
+def parse(start, length):
+    """Classify the text at an address; return (kind, whether its number is certain, the number).
+
+    Thirty-two bytes must be readable from every place in the text, whatever follows it.
+    """
+    end = start + length
+    c = _byte(start)
+    negative = c == 45
+    first = start + np.int64(negative or c == 43 or c == SPACE)
     kind = -1
-    power = 0
-    if i > first:
-        if i == end:
-            kind = INTEGRAL
-        else:
-            if data[i] == 46:
-                i += 1
-                point = i
-                while i < end:
-                    digit = u64(data[u64(i)]) - u64(48)
-                    if digit > u64(9):
-                        break
-                    if short:
-                        digits = digits * u64(10) + digit
-                    elif significant or digit:
-                        significant += 1
-                        if significant <= 19:
-                            digits = digits * u64(10) + digit
-                    i += 1
-                power = point - i
-                if i > point and i == end:
-                    kind = FRACTIONAL
-                elif i == point:
-                    i = end + 1
-            if i < end and (data[i] == 101 or data[i] == 69):
-                i += 1
-                down = False
-                if i < end and (data[i] == 45 or data[i] == 43):
-                    down = data[i] == 45
-                    i += 1
-                mark = i
-                exponent = 0
-                while i < end and 48 <= data[i] <= 57:
-                    if exponent < 100000:
-                        exponent = exponent * 10 + data[i] - 48
-                    i += 1
-                if i > mark and i == end:
-                    kind = FRACTIONAL
-                    power += -exponent if down else exponent
+    # The shape of most numbers, digits with a point among the first eight; everything else is read in the long way.
+    word = _word(first) ^ ZEROS
+    whole = np.int64(_trailing_zeros(_other_than_digits(word)) >> u64(3))
+    size = end - first - whole - 1
+    count = whole + size
+    power = -size
+    digits = u64(0)
+    if 0 < whole < 8 and 0 < size <= 24 and _byte(first + whole) == 46:
+        fine, digits = _fraction(first + whole + 1, size, _first_digits(word, whole))
+        if fine:
+            kind = FRACTIONAL
     if kind < 0:
-        is_true = length == 4 and data[start] == 116 and data[start + 1] == 114 and data[start + 2] == 117
-        if is_true and data[start + 3] == 101:
-            return BOOLEAN, True
-        is_false = length == 5 and data[start] == 102 and data[start + 1] == 97 and data[start + 2] == 108
-        if is_false and data[start + 3] == 115 and data[start + 4] == 101:
-            return BOOLEAN, True
-        return STRING, True
-    if significant > 19:
-        return kind, False
+        digits, i = _digits(first, end, u64(0))
+        count = i - first
+        power = 0
+        if count > 0:
+            if i == end:
+                kind = INTEGRAL
+            else:
+                if _byte(i) == 46:
+                    point = i + 1
+                    digits, i = _digits(point, end, digits)
+                    power = point - i
+                    count -= power
+                    if i > point and i == end:
+                        kind = FRACTIONAL
+                    elif i == point:
+                        i = end + 1
+                if i < end and (_byte(i) == 101 or _byte(i) == 69):
+                    i += 1
+                    down = False
+                    if i < end and (_byte(i) == 45 or _byte(i) == 43):
+                        down = _byte(i) == 45
+                        i += 1
+                    mark = i
+                    exponent = 0
+                    while i < end and 48 <= _byte(i) <= 57:
+                        if exponent < 100000:
+                            exponent = exponent * 10 + _byte(i) - 48
+                        i += 1
+                    if i > mark and i == end:
+                        kind = FRACTIONAL
+                        power += -exponent if down else exponent
+    if kind < 0:
+        is_true = length == 4 and _byte(start) == 116 and _byte(start + 1) == 114 and _byte(start + 2) == 117
+        if is_true and _byte(start + 3) == 101:
+            return BOOLEAN, True, 0.0
+        is_false = length == 5 and _byte(start) == 102 and _byte(start + 1) == 97 and _byte(start + 2) == 108
+        if is_false and _byte(start + 3) == 115 and _byte(start + 4) == 101:
+            return BOOLEAN, True, 0.0
+        return STRING, True, 0.0
+    if count > 19:
+        digits, significant = _significant(first, end)
+        if significant > 19:
+            return kind, False, 0.0
     if digits == u64(0):
-        out[row] = -0.0 if negative else 0.0
-        return kind, True
+        return kind, True, -0.0 if negative else 0.0
     if digits <= u64(9007199254740992) and -22 <= power <= 22:
         value = float(digits)
-        value = value * exact[power] if power >= 0 else value / exact[-power]
-        out[row] = -value if negative else value
-        return kind, True
-    certain, bits = double_bits(digits, power, powers)
-    if certain:
-        out_bits[row] = bits | u64(1 << 63) if negative else bits
-    return kind, certain
+        value = value * EXACT_POWERS[power] if power >= 0 else value / EXACT_POWERS[-power]
+        return kind, True, -value if negative else value
+    certain, value = nearest(digits, power)
+    return kind, certain, -value if negative else value
 
 
 @njit(nogil=True, cache=True)
 def absorb(
     buffer, starts, lengths, first, rows, ints, registers, keys, slots, counts, offsets, sizes, kinds, numbers,
-    memo_keys, memo_numbers, memo_entries, memo_kinds, arena, scratch, out, out_bits, uncertain, powers, exact, limit,
+    memo_keys, memo_numbers, memo_entries, memo_kinds, arena, scratch, out, uncertain, limit,
 ):  # fmt: skip
     """Count one column's fields of rows [first, rows): types, missing, distinct texts, categories, numbers.
 
@@ -363,6 +478,7 @@ def absorb(
     precision); for the latter, uncertain holds pairs of position in out and row.
     """
     mask = SLOTS - 1
+    base = np.intp(buffer.ctypes.data)
     doubtful = 0
     found = 0
     for row in range(first, rows):
@@ -375,7 +491,7 @@ def absorb(
         if 0 < length < 8:
             # The buffer is padded: eight bytes can be read from any field.
             unused = u64(64 - 8 * length)
-            key = ((_word(buffer, start) << unused) >> unused) | u64(length) << u64(56)
+            key = ((_word(base + start) << unused) >> unused) | u64(length) << u64(56)
             memo = (key * P1) >> u64(51)
             if memo_keys[memo] == key:
                 kind = memo_kinds[memo]
@@ -387,7 +503,7 @@ def absorb(
                     out[found] = memo_numbers[memo]
                     found += 1
                 continue
-        data = buffer
+        at = base + start
         if length < 0:
             written = 0
             i = start
@@ -396,8 +512,8 @@ def absorb(
                 scratch[written] = buffer[i]
                 written += 1
                 i += 2 if buffer[i] == QUOTE else 1
-            data, start, length = scratch, 0, written
-        digest = hash64(data, start, length)
+            at, length = np.intp(scratch.ctypes.data), written
+        digest = hash64(at, length)
         slot = -1
         entry = -1
         if ints[COUNTING]:
@@ -414,7 +530,8 @@ def absorb(
             if kind <= FRACTIONAL:
                 out[found] = numbers[entry]
         else:
-            kind, certain = parse(data, start, length, out, out_bits, found, powers, exact)
+            kind, certain, number = parse(at, length)
+            out[found] = number
             tail = digest << u64(9) | u64(256)
             bucket = digest >> u64(55)
             register = registers[bucket]
@@ -433,13 +550,13 @@ def absorb(
             elif slot >= 0:
                 if not ints[INCOMPLETE] and ints[ENTRIES] < limit and ints[ARENA] + length <= arena.shape[0]:
                     entry = ints[ENTRIES]
-                    at = ints[ARENA]
+                    place = ints[ARENA]
                     for k in range(length):
-                        arena[at + k] = data[start + k]
+                        arena[place + k] = _byte(at + k)
                     keys[slot] = digest
                     slots[slot] = entry
                     counts[entry] = 1
-                    offsets[entry] = at
+                    offsets[entry] = place
                     sizes[entry] = length
                     kinds[entry] = kind if certain else -1
                     if kind <= FRACTIONAL:

@@ -10,6 +10,7 @@ from monitor_analyzer import compiled
 from monitor_analyzer.csv_file import CsvFile
 from monitor_analyzer.dataset import DatasetFormat, profile_dataset
 from monitor_analyzer.errors import AnalyzerError
+from monitor_analyzer.inference import BOOLEAN, FRACTIONAL, INTEGRAL, STRING, classify
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("numba")
@@ -85,14 +86,33 @@ def test_numbers_parse_as_python_parses_them(tmp_path, monkeypatch, kernels):
         text = f"{digits[:point] or '0'}.{digits[point:] or '0'}"
         texts.append(text + (f"e{generator.randrange(-70, 50)}" if generator.random() < 0.3 else ""))
     texts += ["9007199254740993.0", "9007199254740992.5", "1e23", "8.5e-45", "123456789012345678.5", "0.1e-30"]
-    out, row_bits = np.zeros(1), None
-    row_bits = out.view(np.uint64)
+    texts += ["1234567.25", "0.000000000000000000000123", "9" * 19, "9" * 20, "0" * 30 + "7.5", "0." + "3" * 24, "5e-324"]
+    room = np.zeros(200, np.uint8)
+    uncertain = 0
     for text in texts:
-        data = np.frombuffer(text.encode(), np.uint8)
-        kind, certain = kernels.parse(data, 0, len(data), out, row_bits, 0, kernels.POWERS, kernels.EXACT_POWERS)
-        assert kind == kernels.FRACTIONAL
-        if certain:
-            assert out[0] == float(text), text
+        for sign in ("", "-"):
+            written = f"{sign}{text}".encode()
+            # What follows a text in its buffer is another text: it must not be read.
+            room[:] = ord("7")
+            room[: len(written)] = np.frombuffer(written, np.uint8)
+            kind, certain, number = kernels.parse(room.ctypes.data, len(written))
+            assert kind == (kernels.INTEGRAL if text.isdigit() else kernels.FRACTIONAL), text
+            uncertain += not certain
+            if certain:
+                assert number == float(written), text
+    assert uncertain < len(texts) / 2
+
+
+def test_what_is_no_number_is_no_number(kernels):
+    """Texts near to numbers are classified as the rules of `inference.py` say, whatever stands behind them."""
+    generator = random.Random(13)
+    room = np.zeros(64, np.uint8)
+    kinds = [INTEGRAL, FRACTIONAL, BOOLEAN, STRING]
+    for _ in range(100_000):
+        text = "".join(generator.choices("0123456789.-+eE x", [5] * 10 + [6, 2, 2, 2, 1, 1, 1], k=generator.randrange(1, 26)))
+        room[:] = ord(generator.choice("0.e,"))
+        room[: len(text)] = np.frombuffer(text.encode(), np.uint8)
+        assert kinds[kernels.parse(room.ctypes.data, len(text))[0]] == classify(text), text
 
 
 def test_skewed_and_tied_values_sort_right(kernels):
