@@ -205,11 +205,13 @@ class State:
             text = store[at : at + size].decode("utf-8", "surrogatepass")
             if count and (complete or text in self.watched[column]):
                 categories[text] = count
+        registers = self.registers[column].tobytes()
         profile = ColumnProfile(
             self.names[column],
             int(ints[k.MISSING]),
             counts,
-            hll.estimate(self.registers[column].tobytes()),
+            hll.estimate(registers),
+            registers=registers,
             categories=categories,
             categories_complete=complete,
         )

@@ -56,6 +56,11 @@ class Constraints:
     features: dict[str, FeatureConstraint] = field(default_factory=dict)
     config: MonitoringConfig = field(default_factory=MonitoringConfig)
 
+    @property
+    def watched(self) -> dict[str, list[str]]:
+        """Return by feature the texts whose counts a check needs."""
+        return {name: limit.domains for name, limit in self.features.items() if limit.domains}
+
 
 def suggest_domains(column: ColumnProfile) -> list[str] | None:
     """Return the values to constrain a string column to, or None."""

@@ -15,7 +15,10 @@ from typing import TextIO
 
 from .errors import AnalyzerError
 
+# A block of rows ends at whichever comes first, so that wide rows and long texts do not make it large.
 BLOCK_ROWS = 4096
+BLOCK_CELLS = 1 << 18
+BLOCK_CHARACTERS = 1 << 24
 # A quote that is never closed swallows the rest of the file: no honest field is this long.
 LONGEST_FIELD = 1 << 20
 _MARKS = {
@@ -159,7 +162,9 @@ class CsvFile:
             AnalyzerError: a row of another width, invalid quoting, text that is not UTF-8.
         """
         width = len(self.names)
+        most = max(1, min(BLOCK_ROWS, BLOCK_CELLS // width))
         block: list[list[str]] = []
+        characters = 0
         with self._open() as file:
             rows = self._rows(file)
             if self.header:
@@ -168,9 +173,10 @@ class CsvFile:
                 if len(fields) != width:
                     raise self._ragged(line, len(fields), width)
                 block.append(fields)
-                if len(block) == BLOCK_ROWS:
+                characters += sum(map(len, fields))
+                if len(block) == most or characters > BLOCK_CHARACTERS:
                     yield list(zip(*block, strict=True))
-                    block = []
+                    block, characters = [], 0
             if block:
                 yield list(zip(*block, strict=True))
 

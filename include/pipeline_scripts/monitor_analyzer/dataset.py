@@ -67,6 +67,21 @@ class DatasetFormat:
         return cls(kinds[0], header)
 
 
+def _found(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted(
+        path
+        for path in source.rglob("*")
+        if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
+    )
+
+
+def has_files(source: Path) -> bool:
+    """Whether a dataset has any file."""
+    return bool(_found(source))
+
+
 def files_of(source: Path) -> list[Path]:
     """Return the data files of a folder (or the one file), in the order of their names.
 
@@ -75,13 +90,7 @@ def files_of(source: Path) -> list[Path]:
     Raises:
         AnalyzerError: nothing is there.
     """
-    if source.is_file():
-        return [source]
-    found = sorted(
-        path
-        for path in source.rglob("*")
-        if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
-    )
+    found = _found(source)
     if not found:
         raise AnalyzerError(
             "there is no data file in the dataset folder." if source.is_dir() else "the dataset does not exist.",
@@ -146,6 +155,8 @@ def profile_dataset(
     watched: Mapping[str, Iterable[str]] | None = None,
     preprocessor: Preprocessor | None = None,
     on_progress: Callable[[int], None] | None = None,
+    *,
+    rows_needed: bool = True,
 ) -> Profile:
     """Return the profile of a dataset.
 
@@ -155,6 +166,7 @@ def profile_dataset(
         watched: by column, the texts whose counts a constraint needs.
         preprocessor: a user's handler that every record passes.
         on_progress: told how many bytes are read so far (an estimate for formats other than CSV).
+        rows_needed: whether a dataset without rows is an error.
 
     Raises:
         AnalyzerError: whatever is wrong with the files; a dataset without rows too.
@@ -163,7 +175,7 @@ def profile_dataset(
     profile = _compiled(files, watched, on_progress)
     if profile is None:
         profile = _in_python(files, watched, on_progress)
-    if not profile.item_count:
+    if rows_needed and not profile.item_count:
         raise AnalyzerError(
             "the dataset has a header but no rows.", file=str(files[0].path), hint="Check the job that writes it."
         )

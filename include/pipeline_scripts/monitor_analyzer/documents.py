@@ -26,11 +26,16 @@ def read(path: Path, what: str) -> Any:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
     except OSError as error:
         raise AnalyzerError(f"{what} cannot be read ({error.strerror}).", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise AnalyzerError(f"{what} is not UTF-8 (byte {error.start + 1}).", file=str(path)) from error
+    except UnicodeEncodeError as error:
+        raise AnalyzerError(f"{what} holds an escape for half a character.", file=str(path)) from error
     except json.JSONDecodeError as error:
         raise AnalyzerError(
             f"{what} is not valid JSON ({error.msg}).", file=str(path), line=error.lineno, column=error.colno

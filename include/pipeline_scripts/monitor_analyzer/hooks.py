@@ -45,8 +45,11 @@ def load(script: Path, handler: str, environment: Mapping[str, str]) -> Callable
     return function
 
 
-def failure(script: Path, what: str, error: BaseException) -> AnalyzerError:
-    """Return the error for an exception out of a user's script, with the script's own line."""
+def failure(script: Path, what: str, error: BaseException, *, discreet: bool = False) -> AnalyzerError:
+    """Return the error for an exception out of a user's script, with the script's own line.
+
+    A discreet one leaves out what the exception says: it may quote a sensitive value.
+    """
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(script):
@@ -54,7 +57,8 @@ def failure(script: Path, what: str, error: BaseException) -> AnalyzerError:
         trace = trace.tb_next
     if isinstance(error, SyntaxError):
         line = error.lineno
-    return AnalyzerError(f"the script {what}: {type(error).__name__}: {error}.", file=str(script), line=line)
+    said = "its message is withheld, some features are sensitive" if discreet else str(error)
+    return AnalyzerError(f"the script {what}: {type(error).__name__}: {said}.", file=str(script), line=line)
 
 
 class Preprocessor:
@@ -65,8 +69,8 @@ class Preprocessor:
     nothing (also `[]`) to drop the row.
     """
 
-    def __init__(self, script: Path, environment: Mapping[str, str]) -> None:
-        self.script = script
+    def __init__(self, script: Path, environment: Mapping[str, str], *, discreet: bool = False) -> None:
+        self.script, self.discreet = script, discreet
         self.function = load(script, "preprocess_handler", environment)
         takes = len(inspect.signature(self.function).parameters)
         self.extra: tuple[Any, ...] = (logging.getLogger("preprocess_handler"),) if takes > 1 else ()
@@ -76,7 +80,7 @@ class Preprocessor:
         try:
             made = self.function(record, *self.extra)
         except Exception as error:
-            raise failure(self.script, f"failed on data row {row}", error) from error
+            raise failure(self.script, f"failed on data row {row}", error, discreet=self.discreet) from error
         if made is None or (isinstance(made, list | tuple) and not made):
             return []
         if isinstance(made, list | tuple) and all(isinstance(item, list | tuple | dict) for item in made):
@@ -154,10 +158,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-def run_postprocessor(script: Path, environment: Mapping[str, str]) -> None:
+def run_postprocessor(script: Path, environment: Mapping[str, str], *, discreet: bool = False) -> None:
     """Run a user's `postprocess_handler()` after the results are written."""
     handler = load(script, "postprocess_handler", environment)
     try:
         handler()
     except Exception as error:
-        raise failure(script, "failed after the results were written", error) from error
+        raise failure(script, "failed after the results were written", error, discreet=discreet) from error

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-from .csv_file import BLOCK_ROWS, check_start, decode_error
+from .csv_file import BLOCK_CHARACTERS, BLOCK_ROWS, check_start, decode_error
 from .errors import AnalyzerError
+from .json_array import BrokenArrayError, BrokenElementError, JsonArray
 
 
 class NumberText(str):
@@ -68,22 +69,16 @@ class JsonFile:
         with self.path.open("rb") as file:
             return file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
-    def _parse(self, text: str, line: int) -> Any:
+    def _parse(self, text: str, line: int, indent: int = 0) -> Any:
         try:
-            return json.loads(
-                text,
-                parse_int=NumberText,
-                parse_float=NumberText,
-                parse_constant=_refuse_constant,
-                object_pairs_hook=_unique,
-            )
+            return _DECODER.decode(text)
         except json.JSONDecodeError as error:
             raise AnalyzerError(
                 f"this is not valid JSON ({error.msg}).",
                 file=str(self.path),
                 line=line + error.lineno - 1,
-                column=error.colno,
-                hint="Each line needs one whole JSON object.",
+                column=error.colno + (indent if error.lineno == 1 else 0),
+                hint="Each line needs one whole JSON object, or the file one array of them.",
             ) from error
         except RecursionError as error:
             raise AnalyzerError("this JSON is nested too deeply.", file=str(self.path), line=line) from error
@@ -94,13 +89,27 @@ class JsonFile:
         with self.path.open(encoding="utf-8-sig") as file:
             try:
                 if self._array:
-                    yield from enumerate(self._parse(file.read(), 1), start=1)
+                    yield from self._elements(file)
                 else:
                     for line, text in enumerate(file, start=1):
                         if text.strip():
                             yield line, self._parse(text, line)
             except UnicodeDecodeError as error:
                 raise decode_error(self.path) from error
+
+    def _elements(self, file: TextIO) -> Iterator[tuple[int, Any]]:
+        try:
+            yield from JsonArray(file, _DECODER)
+        except BrokenArrayError as error:
+            raise AnalyzerError(
+                f"this is not valid JSON ({error.what}).",
+                file=str(self.path),
+                line=error.line,
+                hint="Give one array of objects, or one object a line.",
+            ) from error
+        except BrokenElementError as error:
+            self._parse(error.text, error.line, error.indent)
+            raise
 
     def _records(self) -> Iterator[tuple[int, dict[str, str]]]:
         for line, document in self._documents():
@@ -116,16 +125,27 @@ class JsonFile:
                 if name in record:
                     raise AnalyzerError(f"the record has {name!r} twice.", file=str(self.path), line=line)
                 record[name] = text
+            try:
+                "".join([*record, *record.values()]).encode()
+            except UnicodeEncodeError as error:
+                raise AnalyzerError(
+                    "an escape stands for half a character (a lone surrogate).",
+                    file=str(self.path),
+                    line=line,
+                    hint="Write characters beyond \\uffff as two escapes, or as UTF-8.",
+                ) from error
             yield line, record
 
     def blocks(self) -> Iterator[list[list[str]]]:
         """Yield blocks of columns: one list of raw texts by column, records in file order."""
         block: list[dict[str, str]] = []
+        characters = 0
         for _, record in self._records():
             block.append(record)
-            if len(block) == BLOCK_ROWS:
+            characters += sum(map(len, record.values()))
+            if len(block) == BLOCK_ROWS or characters > BLOCK_CHARACTERS:
                 yield [[row.get(name, "") for row in block] for name in self.names]
-                block = []
+                block, characters = [], 0
         if block:
             yield [[row.get(name, "") for row in block] for name in self.names]
 
@@ -139,3 +159,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return result
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse_constant, object_pairs_hook=_unique
+)

@@ -343,7 +343,7 @@ def _first_digits(word, count):
 
 @njit(nogil=True, cache=True)
 def _digits(i, end, digits):
-    """Read decimal digits from address i up to end onto `digits`; return (digits, address of the first that is none)."""
+    """Read decimal digits between addresses onto `digits`; return (digits, address of the first that is none)."""
     while i < end:
         word = _word(i) ^ ZEROS
         count = min(np.int64(_trailing_zeros(_other_than_digits(word)) >> u64(3)), end - i)

@@ -59,13 +59,26 @@ class Sketch:
             if len(chunk) == room:
                 self._condense()
 
+    def merge(self, levels: Sequence[Sequence[float]]) -> None:
+        """Add another sketch's levels: items keep their weight, and the whole is condensed to its room."""
+        while len(self.levels) < len(levels):
+            self._grow()
+        for items, others in zip(self.levels, levels, strict=False):
+            items.extend(others)
+        self.size += sum(map(len, levels))
+        while self.size > total_capacity(len(self.levels)):
+            self._condense()
+
+    def _grow(self) -> None:
+        self.levels.append([])
+        self._compactions.append(0)
+        self._offsets.append(0)
+
     def _condense(self) -> None:
         for level, items in enumerate(self.levels):
             if len(items) >= capacity(level):
                 if level == len(self.levels) - 1:
-                    self.levels.append([])
-                    self._compactions.append(0)
-                    self._offsets.append(0)
+                    self._grow()
                 promoted = self._compact(level)
                 self.levels[level + 1].extend(promoted)
                 self.size -= len(promoted)

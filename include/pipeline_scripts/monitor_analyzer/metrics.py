@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,25 @@ def entries(
     return found
 
 
-def write(folder: Path, metrics: list[dict[str, Any]]) -> None:
-    """Write one metric a line.
+@contextmanager
+def staged(folder: Path, metrics: list[dict[str, Any]]) -> Iterator[None]:
+    """Write one metric a line beside their place, and put them there once the block has ended well.
 
     Raises:
-        AnalyzerError: the folder cannot be written.
+        AnalyzerError: the folder cannot be written; nothing of the block was run.
     """
+    if not metrics:
+        yield
+        return
+    staging = folder / f".{FILE}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = folder / f".{FILE}"
-        staging.write_text("".join(json.dumps(metric) + "\n" for metric in metrics), encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            staging.write_text("".join(json.dumps(metric) + "\n" for metric in metrics), encoding="utf-8")
+        except OSError as error:
+            raise AnalyzerError(f"the metrics cannot be written ({error.strerror}).", file=str(folder)) from error
+        yield
         staging.replace(folder / FILE)
-    except OSError as error:
-        raise AnalyzerError(f"the metrics cannot be written ({error.strerror}).", file=str(folder)) from error
+    finally:
+        if folder.is_dir():
+            staging.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from typing import Any
 from .csv_file import BLOCK_ROWS, check_parquet
 from .errors import AnalyzerError
 
+SLICE_ROWS = 16 * BLOCK_ROWS
+
 
 def text_of(value: Any) -> str:
     """Return the text of one cell; NaN counts as missing, as pandas writes a null."""
@@ -47,8 +49,15 @@ def _polars(path: Path) -> tuple[list[str], Callable[[], Iterator[list[list[Any]
     names = list(polars.scan_parquet(path).collect_schema().names())
 
     def blocks() -> Iterator[list[list[Any]]]:
-        for frame in polars.read_parquet(path).iter_slices(BLOCK_ROWS):
-            yield [frame[name].to_list() for name in names]
+        # Slice by slice: reading the file whole would hold it in memory.
+        scan, start = polars.scan_parquet(path), 0
+        while True:
+            part = scan.slice(start, SLICE_ROWS).collect()
+            for frame in part.iter_slices(BLOCK_ROWS):
+                yield [frame[name].to_list() for name in names]
+            if part.height < SLICE_ROWS:
+                return
+            start += part.height
 
     return names, blocks
 

@@ -15,7 +15,10 @@ from .kll import Sketch
 # Categories are reported up to 120 distinct values; counting stops well above, so that memory stays bounded.
 CATEGORY_LIMIT = 4096
 CATEGORY_BYTES = 1 << 20
-MEMORY_OF_TEXTS = 65536
+# How many texts, and how many characters of them, are remembered with their type and number: over all columns.
+MEMORY_OF_TEXTS = 1 << 20
+MEMORY_PER_COLUMN = 1 << 16
+MEMORY_OF_CHARACTERS = 1 << 25
 
 
 @dataclass
@@ -40,6 +43,7 @@ class ColumnProfile:
         missing: number of rows without a value.
         types: how many values are of which type.
         distinct: HyperLogLog++ estimate of the number of distinct raw texts.
+        registers: what the estimate comes from; parts of a dataset merge by their maximum.
         numeric: only when the inferred type is Integral or Fractional.
         categories: exact counts of raw texts: of all of them when `categories_complete`, otherwise of those that a
             constraint names.
@@ -49,6 +53,7 @@ class ColumnProfile:
     missing: int
     types: TypeCounts
     distinct: int
+    registers: bytes = bytes(hll.REGISTERS)
     numeric: NumericSummary | None = None
     categories: dict[str, int] = field(default_factory=dict)
     categories_complete: bool = True
@@ -83,10 +88,14 @@ class ColumnBuilder:
     Args:
         name: the column's name.
         watched: texts whose counts are wanted whatever the number of distinct values (a constraint's domain).
+        columns: how many columns share the memory of texts.
     """
 
-    def __init__(self, name: str, watched: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, watched: Iterable[str] = (), columns: int = 1) -> None:
         self.name = name
+        self._texts_kept = min(MEMORY_PER_COLUMN, max(256, MEMORY_OF_TEXTS // columns))
+        self._characters_kept = max(1 << 14, MEMORY_OF_CHARACTERS // columns)
+        self._characters = 0
         self.types = TypeCounts()
         self.missing = 0
         self.registers = bytearray(hll.REGISTERS)
@@ -117,9 +126,10 @@ class ColumnBuilder:
         if counts and self.types.numeric:
             numbers = self._numbers
             self._add_numbers([numbers[text] for text in texts if text])
-        if len(self._known) > MEMORY_OF_TEXTS:
+        if len(self._known) > self._texts_kept or self._characters > self._characters_kept:
             self._known.clear()
             self._numbers.clear()
+            self._characters = 0
 
     def _count_categories(self, counts: Counter[str]) -> None:
         categories = self.categories
@@ -135,6 +145,7 @@ class ColumnBuilder:
 
     def _meet(self, text: str) -> str:
         kind = self._known[text] = classify(text)
+        self._characters += len(text)
         hll.add(self.registers, text.encode())
         if kind in NUMERIC:
             number = self._numbers[text] = float(text)
@@ -168,6 +179,7 @@ class ColumnBuilder:
             self.missing,
             self.types,
             hll.estimate(self.registers),
+            registers=bytes(self.registers),
             categories={
                 text: count
                 for text, count in self.categories.items()
@@ -221,7 +233,7 @@ def profile_blocks(
         blocks: the rows, block by block, as columns of raw texts.
         watched: by column, the texts whose counts a constraint needs.
     """
-    builders = [ColumnBuilder(name, (watched or {}).get(name, ())) for name in names]
+    builders = [ColumnBuilder(name, (watched or {}).get(name, ()), len(names)) for name in names]
     rows = 0
     for block in blocks:
         rows += len(block[0])

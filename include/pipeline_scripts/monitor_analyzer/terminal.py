@@ -49,9 +49,23 @@ def figure(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _cells(column: ColumnProfile) -> list[str]:
+def delimiter_hints(profile: Profile) -> Iterator[str]:
+    """Yield a hint when a whole row seems to have been read as one field."""
+    if len(profile.columns) == 1:
+        name = profile.columns[0].name
+        for mark, called in ((";", "a semicolon"), ("\t", "a tab"), ("|", "a bar")):
+            if mark in name:
+                yield (
+                    f"Hint: there is one column, and its name holds {called}. Fields are told apart by commas here, as "
+                    "in the container: is this another kind of CSV?\n"
+                )
+
+
+def _cells(column: ColumnProfile, *, hidden: bool) -> list[str]:
     numeric = column.numeric
     figures = [figure(v) for v in (numeric.mean, numeric.std_dev, numeric.minimum, numeric.maximum)] if numeric else []
+    if hidden:
+        figures = ["withheld"] * len(figures)
     return [
         column.name,
         column.inferred_type,
@@ -72,12 +86,12 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([first, *rest]).rstrip()
 
 
-def profile_lines(profile: Profile) -> Iterator[str]:
-    """Yield the summary of a profile."""
-    yield f"{profile.item_count:,} rows, {len(profile.columns)} columns"
+def profile_lines(profile: Profile, sensitive: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the summary of a profile; figures of sensitive columns are withheld."""
+    yield f"{profile.item_count:,} row{'s' * (profile.item_count != 1)}, {len(profile.columns)} columns"
     yield ""
     header = ["column", "type", "missing", "distinct~", "mean", "std dev", "min", "max"]
-    yield from table([header, *(_cells(column) for column in profile.columns)])
+    yield from table([header, *(_cells(column, hidden=column.name in sensitive) for column in profile.columns)])
 
 
 def violation_lines(found: Sequence[Violation]) -> Iterator[str]:

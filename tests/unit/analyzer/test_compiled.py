@@ -3,10 +3,15 @@
 
 import csv
 import io
+import json
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from monitor_analyzer import compiled
+from monitor_analyzer import compiled, statistics
 from monitor_analyzer.csv_file import CsvFile
 from monitor_analyzer.dataset import DatasetFormat, profile_dataset
 from monitor_analyzer.errors import AnalyzerError
@@ -86,7 +91,15 @@ def test_numbers_parse_as_python_parses_them(tmp_path, monkeypatch, kernels):
         text = f"{digits[:point] or '0'}.{digits[point:] or '0'}"
         texts.append(text + (f"e{generator.randrange(-70, 50)}" if generator.random() < 0.3 else ""))
     texts += ["9007199254740993.0", "9007199254740992.5", "1e23", "8.5e-45", "123456789012345678.5", "0.1e-30"]
-    texts += ["1234567.25", "0.000000000000000000000123", "9" * 19, "9" * 20, "0" * 30 + "7.5", "0." + "3" * 24, "5e-324"]
+    texts += [
+        "1234567.25",
+        "0.000000000000000000000123",
+        "9" * 19,
+        "9" * 20,
+        "0" * 30 + "7.5",
+        "0." + "3" * 24,
+        "5e-324",
+    ]
     room = np.zeros(200, np.uint8)
     uncertain = 0
     for text in texts:
@@ -109,7 +122,9 @@ def test_what_is_no_number_is_no_number(kernels):
     room = np.zeros(64, np.uint8)
     kinds = [INTEGRAL, FRACTIONAL, BOOLEAN, STRING]
     for _ in range(100_000):
-        text = "".join(generator.choices("0123456789.-+eE x", [5] * 10 + [6, 2, 2, 2, 1, 1, 1], k=generator.randrange(1, 26)))
+        text = "".join(
+            generator.choices("0123456789.-+eE x", [5] * 10 + [6, 2, 2, 2, 1, 1, 1], k=generator.randrange(1, 26))
+        )
         room[:] = ord(generator.choice("0.e,"))
         room[: len(text)] = np.frombuffer(text.encode(), np.uint8)
         assert kinds[kernels.parse(room.ctypes.data, len(text))[0]] == classify(text), text
@@ -236,3 +251,21 @@ def test_small_files_and_foreign_caches_stay_with_python(tmp_path, monkeypatch):
     assert compiled.cache_folder() is None
     assert compiled.wanted(compiled.COLD_BYTES - 1) is False
     assert compiled.wanted(compiled.COLD_BYTES) is True
+
+
+def test_without_numba_the_results_are_the_same(tmp_path, monkeypatch):
+    """An image that carries no package at all gives the same documents, also when the compiled engine is asked for."""
+    generator = random.Random(17)
+    path = tmp_path / "data.csv"
+    path.write_text("a,b,c\n" + "".join(f"{generator.gauss(0, 1)!r},{row % 7},s{row % 50}\n" for row in range(5000)))
+    monkeypatch.setenv(compiled.SETTING, "compiled")
+    here = statistics.document(profile_dataset(path, DatasetFormat()))
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "monitor_analyzer", "profile", str(path), "--json"],
+        env={**os.environ, "PYTHONPATH": str(Path(compiled.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert json.loads(done.stdout) == here

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from monitor_analyzer import json_array, parquet_file
 from monitor_analyzer.dataset import DatasetFormat, profile_dataset
 from monitor_analyzer.errors import AnalyzerError
+from monitor_analyzer.json_file import JsonFile
 from monitor_analyzer.statistics import feature_document
 
 JSON = DatasetFormat("json")
@@ -43,6 +45,21 @@ def test_a_json_array_reads_as_lines_do(tmp_path):
     assert lines == array
 
 
+@pytest.mark.parametrize("read", [1, 7, 64])
+def test_an_array_is_read_in_pieces(tmp_path, monkeypatch, read):
+    """Wherever the pieces are cut, in escapes, numbers or white space, the records are the same."""
+    monkeypatch.setattr(json_array, "READ", read)
+    records = [{"a": 10**index, "b": '\\"é\u2028]}' * index, "c": {"d": [index, {}]}} for index in range(12)]
+    for indent in (None, 2):
+        path = tmp_path / "data.json"
+        path.write_text("\n " + json.dumps(records, indent=indent))
+        found = JsonFile(path)
+        lines = tmp_path / "lines.json"
+        lines.write_text("".join(json.dumps(record) + "\n" for record in records))
+        assert found.names == ["a", "b", "c.d"]
+        assert list(found.blocks()) == list(JsonFile(lines).blocks())
+
+
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
@@ -53,6 +70,15 @@ def test_a_json_array_reads_as_lines_do(tmp_path):
         ('{"a": NaN}\n', ":1:", "NaN is no JSON number"),
         ('{"a": 1e999}\n', ":1:1:", "beyond what a double"),
         ("{}\n", ":", "no records"),
+        ('{"a": "\\ud800"}\n', ":1:", "lone surrogate"),
+        ('[{"a": 1},]', ":1:", "holds objects only"),
+        ('[{"a": 1},\n{"a": 2}', ":2:", "array is not closed"),
+        ('[{"a": 1}\n{"a": 2}]', ":2:", "comma or the end"),
+        ('[\n  {"a": 1},\n  {"a": }]', ":3:9:", "not valid JSON"),
+        ('[{"a": 1}]\nx', ":2:", "something follows"),
+        ('[{"a": 1},\n\n{"a": 1, "a": 2}]', ":3:", "stands twice"),
+        ("[1]", ":1:", "holds objects only"),
+        ("[]", ":", "no records"),
     ],
 )
 def test_damaged_json_is_one_error_with_its_place(tmp_path, text, where, what):
@@ -77,6 +103,25 @@ def test_parquet_gives_what_csv_of_the_same_data_gives(tmp_path):
     assert [feature_document(column) for column in first.columns] == [
         feature_document(column) for column in second.columns
     ]
+
+
+def test_parquet_reads_alike_with_either_library(tmp_path, monkeypatch):
+    """polars, slice by slice, gives the texts that pyarrow gives, in the same order."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pytest.importorskip("polars")
+    monkeypatch.setattr(parquet_file, "SLICE_ROWS", 700)
+    columns = {"i": [1, None, 3] * 700, "f": [0.1, 2.0, float("nan")] * 700, "s": ["x", None, "é"] * 700}
+    for rows in (2100, 700, 3):
+        table = pyarrow.table({name: values[:rows] for name, values in columns.items()})
+        parquet.write_table(table, tmp_path / "data.parquet", row_group_size=500)
+        found = {}
+        for name, reader in (("pyarrow", parquet_file._pyarrow), ("polars", parquet_file._polars)):
+            names, blocks = reader(tmp_path / "data.parquet")
+            assert names == ["i", "f", "s"]
+            found[name] = [[parquet_file.text_of(value) for part in blocks() for value in part[at]] for at in range(3)]
+        assert found["polars"] == found["pyarrow"]
+        assert len(found["polars"][0]) == rows
 
 
 @pytest.mark.parametrize(
@@ -206,6 +251,35 @@ def test_metric_files_only_when_asked_for(opt_ml, write_csv):
         assert item["Timestamp"] == "2026-03-03T00:00:00Z"
         assert [one["Value"] for one in item["Dimensions"]] == ["churn", "daily"]
         assert ("Value" in item) != ("StatisticValues" in item)
+
+
+def test_what_a_handler_says_is_withheld_when_features_are_sensitive(opt_ml, write_csv, tmp_path):
+    """An exception may quote a value: with sensitive_features its text stands in no message, its line does."""
+    script = tmp_path / "pre.py"
+    script.write_text("def preprocess_handler(line):\n    return [float(line)]\n")
+    environment = {"dataset_source": write_csv([["a"], ["secret"]]), "record_preprocessor_script": script}
+    _, message, _ = opt_ml[1](**environment)
+    assert "secret" in message
+    code, message, _ = opt_ml[1](**environment, sensitive_features="a")
+    assert (code, "secret" in message) == (255, False)
+    assert "pre.py:2: the script failed on data row 1: ValueError: its message is withheld" in message
+
+
+def test_metrics_and_results_appear_together_or_not_at_all(opt_ml, write_csv):
+    """When the results cannot be written no metric is left, and the reverse."""
+    root, run = opt_ml
+    source = write_csv([["a"], [1]])
+    folder = root / "output" / "metrics" / "cloudwatch"
+    (root / "processing").mkdir(parents=True)
+    (root / "processing" / "output").write_text("a file where the folder should be")
+    code, message, _ = run(dataset_source=source, publish_cloudwatch_metrics="Enabled")
+    assert (code, "the results cannot be written" in message) == (255, True)
+    assert not list(folder.iterdir())
+    (root / "processing" / "output").unlink()
+    folder.rmdir()
+    folder.write_text("a file where the folder should be")
+    code, message, results = run(dataset_source=source, publish_cloudwatch_metrics="Enabled")
+    assert (code, results, "the metrics cannot be written" in message) == (255, {}, True)
 
 
 def test_excluded_columns_are_left_out(opt_ml, write_csv):

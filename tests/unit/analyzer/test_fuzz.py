@@ -14,7 +14,7 @@ hypothesis = pytest.importorskip("hypothesis")
 jsonschema = pytest.importorskip("jsonschema")
 from hypothesis import HealthCheck, given, settings  # noqa: E402 - after the skip
 from hypothesis import strategies as st  # noqa: E402
-from monitor_analyzer import checks, constraints, documents, drift_report, statistics  # noqa: E402
+from monitor_analyzer import checks, constraints, documents, drift_report, shards, statistics  # noqa: E402
 from monitor_analyzer.dataset import DatasetFormat, profile_dataset  # noqa: E402
 from monitor_analyzer.errors import AnalyzerError  # noqa: E402
 
@@ -133,6 +133,16 @@ def test_any_json_lines(tmp_path, values):
     outcome(path, DatasetFormat("json"))
 
 
+@FUZZ
+@given(st.lists(json_value, max_size=5), st.integers(0, 60), st.text('[]{},: \n"1a', max_size=3))
+def test_any_json_array(tmp_path, values, cut, stray):
+    """An array of any JSON values, cut anywhere, with stray marks in it."""
+    text = json.dumps(values, indent=1)
+    path = tmp_path / "data.json"
+    path.write_text("[" + text[1:cut] + stray + text[cut:], encoding="utf-8")
+    outcome(path, DatasetFormat("json"))
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     """A profile with its own statistics and constraints, to be damaged."""
@@ -167,6 +177,19 @@ def test_any_damage_to_a_baseline(real, path, value, facts):
         baseline = statistics.parse(damaged(good, path, value) if facts else good, "statistics.json")
         checks.violations(profile, limit, baseline)
         documents.dumps(drift_report.document(profile, baseline, frozenset()))
+    except AnalyzerError as error:
+        assert "\n" not in str(error).replace("\\n", "")
+
+
+@FUZZ
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8), json_value)
+def test_any_damage_to_a_shard(real, path, value):
+    """A shard with any part replaced merges or is refused in one sentence."""
+    good = shards.document(shards.Shard("a", ["a"], real[0], {}))
+    try:
+        shard = shards.parse(damaged(good, path, value), "shard.json")
+        merged = shards.merge(shards.ordered([shard]))
+        documents.dumps(statistics.document(merged))
     except AnalyzerError as error:
         assert "\n" not in str(error).replace("\\n", "")
 
