@@ -3,7 +3,8 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse
+
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,3 +55,10 @@ mwaa-upload: install ## make mwaa, and put what differs into MWAA's bucket; says
 
 locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade')
 	@$(PYTHON) local/locks.py $(ARGS)
+
+PROBLEM ?= binary_classification
+new-use-case: install ## a commented use-case file with every key, and scripts that work (NAME=... PROBLEM=binary_classification|regression)
+	@$(AWS_PYTHON) -m local.new_use_case $(NAME) --problem $(PROBLEM)
+
+wheelhouse: ## fetch what the bundled monitor needs on AWS into dist/wheelhouse; deployment puts it into S3
+	@PYTHONPATH=$(CURDIR) $(PYTHON) -m include.infrastructure.wheelhouse

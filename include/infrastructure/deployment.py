@@ -76,8 +76,8 @@ class Deployment:
         self.check_account()
         environment = self.environment
         yield Change(self.bucket(), "bucket", environment.bucket)
-        for engine, digest in sorted({(item.engine, item.code_digest) for item in self.compiled}):
-            yield Change(self.code(engine, digest), "code", names.code_prefix(digest))
+        for digest, item in sorted({item.code_digest: item for item in self.compiled}.items()):
+            yield Change(self.code(item), "code", names.code_prefix(digest))
         for role, trust, permissions in (
             (names.execution_role(environment.name), "trust-sagemaker", "execution"),
             (names.lambda_role(environment.name), "trust-lambda", "lambda"),
@@ -135,9 +135,9 @@ class Deployment:
             outcome = "created" if outcome == "created" else "updated"
         return outcome
 
-    def code(self, engine: str, digest: str) -> Outcome:
+    def code(self, item: Compiled) -> Outcome:
         """Upload the scripts under their digest; what is there is never changed."""
-        prefix, files = names.code_prefix(digest), code_files(engine)
+        prefix, files = names.code_prefix(item.code_digest), code_files(item.engine, item.use_case.name)
         found = self._keys(prefix)
         missing = [name for name in files if prefix + name not in found]
         if self.act:

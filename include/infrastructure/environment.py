@@ -41,6 +41,17 @@ class Images(_Section):
     sklearn: str | None = None
     xgboost: str | None = None
     monitor: str | None = None
+    analyzer: str | None = None
+
+
+class Network(_Section):
+    """The VPC that jobs run in; S3, SageMaker, Logs, ECR and Lambda must be reachable from its subnets."""
+
+    subnets: Annotated[list[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")]], Field(min_length=1, max_length=16)]
+    security_groups: Annotated[
+        list[Annotated[str, Field(pattern=r"^sg-[0-9a-z]+$")]], Field(min_length=1, max_length=5)
+    ]
+    encrypt_between_instances: bool = False
 
 
 class Mwaa(_Section):
@@ -59,9 +70,12 @@ class Environment(_Section):
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     inbox: bool = False
     monitor_engine: Literal["managed", "bundled"] | None = None
+    wheelhouse: bool = False
     instances: InstanceTypes
     max_runtime: MaxRuntime
     images: Images = Field(default_factory=Images)
+    network: Network | None = None
+    kms_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+$")] | None = None
     mwaa: Mwaa | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from tabular.booster import xgboost
 from tabular.job import InputError, run
-from tabular.metrics import report
-from tabular.schema import FeatureSchema, read_schema
+from tabular.metrics import regression_report, report
+from tabular.schema import REGRESSION, FeatureSchema, read_schema
 
 MODEL_MEMBER = "xgboost-model"
 THRESHOLD = 0.5
@@ -60,7 +60,7 @@ def load_rows(path: Path, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predict(booster: xgboost.Booster, features: np.ndarray) -> np.ndarray:
-    """Return probabilities (n,), by the trees up to the best iteration, as the XGBoost image serves them."""
+    """Return probabilities or numbers (n,), by the trees up to the best iteration, as the XGBoost image serves them."""
     best = booster.attr("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
     # inplace_predict would skip the check of the number of features.
@@ -71,23 +71,27 @@ def evaluate(given: argparse.Namespace) -> None:
     """Do the job; arguments as `main` declares them."""
     schema = read_schema(given.schema / "feature_schema.json")
     labels, features = load_rows(given.test / "test.csv", len(schema.to_json()["encoded"]))
-    probabilities = predict(load_model(given.model / "model.tar.gz"), features)
+    scores = predict(load_model(given.model / "model.tar.gz"), features)
     given.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(evaluation(schema, labels, probabilities), indent=1)
+    text = json.dumps(evaluation(schema, labels, scores), indent=1)
     (given.output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     with (given.output / "predictions.csv").open("w", encoding="utf-8") as stream:
-        stream.write("prediction,probability,label\n")
-        for label, probability in zip(labels, probabilities):  # noqa: B905 - Python 3.9 has no strict
-            stream.write(f"{int(probability >= THRESHOLD)},{float(probability)!r},{int(label)}\n")
+        stream.write("prediction,label\n" if schema.problem == REGRESSION else "prediction,probability,label\n")
+        for label, score in zip(labels, scores):  # noqa: B905 - Python 3.9 has no strict
+            if schema.problem == REGRESSION:
+                stream.write(f"{float(score)!r},{float(label)!r}\n")
+            else:
+                stream.write(f"{int(score >= THRESHOLD)},{float(score)!r},{int(label)}\n")
     print(text)
 
 
-def evaluation(schema: FeatureSchema, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def evaluation(schema: FeatureSchema, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     """Return evaluation.json in the shape of docs/contracts/evaluation.schema.json."""
+    metrics = regression_report(labels, scores) if schema.problem == REGRESSION else report(labels, scores)
     return {
         "version": 1,
         "dataset": {"item_count": len(labels), **schema.rows},
-        "binary_classification_metrics": report(labels, probabilities),
+        f"{schema.problem}_metrics": metrics,
     }
 
 

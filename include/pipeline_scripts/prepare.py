@@ -18,7 +18,7 @@ from typing import Any
 
 from tabular.files import InputFile, find_inputs, read_header, read_rows
 from tabular.job import InputError, run
-from tabular.schema import Encoder, FeatureSchema, Profile
+from tabular.schema import BINARY, REGRESSION, Encoder, FeatureSchema, Profile, is_number
 
 PARTS = ("train", "validation", "test")
 
@@ -63,7 +63,7 @@ def learn(given: argparse.Namespace, files: list[InputFile], header: list[str]) 
     """First pass: learn each column, count the parts, check the label.
 
     Raises:
-        InputError: the label is empty somewhere, has not two values, or a part lacks one of them.
+        InputError: a label or a part is not as it must be.
     """
     skipped = {given.record_id, given.label, *given.ignore}
     profiles = [
@@ -75,15 +75,57 @@ def learn(given: argparse.Namespace, files: list[InputFile], header: list[str]) 
     labels: Counter[str] = Counter()
     counts: Counter[tuple[str, bool]] = Counter()
     for file, line, row in records(files, given.delimiter, header):
-        if not row[label]:
-            raise InputError(
-                f"{file.name}, line {line}: the label {given.label!r} is empty. Every training row needs one."
-            )
-        labels[row[label]] += 1
+        check_label(given, row[label], file, line)
+        # Of a regression only the number of rows is wanted, and its labels are as many as its rows.
+        labels["" if given.problem == REGRESSION else row[label]] += 1
         part = part_of(row[record_id], given.split_seed, given.validation_share, given.test_share)
         counts[part, row[label] == given.positive] += 1
         for place, profile in profiles:
             profile.see(row[place])
+    check_parts(given, labels, counts)
+    positive = {} if given.problem == REGRESSION else {"positive": labels[given.positive]}
+    return FeatureSchema(
+        use_case=given.use_case,
+        record_id=given.record_id,
+        label=given.label,
+        positive=given.positive,
+        delimiter=given.delimiter,
+        features=[profile.feature() for _, profile in profiles],
+        ignored=list(given.ignore),
+        sensitive=list(given.sensitive),
+        rows={
+            "total": sum(labels.values()),
+            **positive,
+            **{part: counts[part, True] + counts[part, False] for part in PARTS},
+        },
+        problem=given.problem,
+    )
+
+
+def check_label(given: argparse.Namespace, cell: str, file: InputFile, line: int) -> None:
+    """Refuse a row without a label, and a label that is no number where a number is learned.
+
+    Raises:
+        InputError: naming file and line; the text itself may be sensitive and is not shown.
+    """
+    where = f"{file.name}, line {line}: the label {given.label!r}"
+    if not cell:
+        raise InputError(f"{where} is empty. Every training row needs one.")
+    if given.problem == REGRESSION and not is_number(cell):
+        raise InputError(f"{where} is no number, and model.problem of the use case is regression.")
+
+
+def check_parts(given: argparse.Namespace, labels: Counter[str], counts: Counter[tuple[str, bool]]) -> None:
+    """Refuse labels that cannot be learned from, and parts that lack rows.
+
+    Raises:
+        InputError: the label has not two values, or a part lacks one of them, or all rows.
+    """
+    if given.problem == REGRESSION:
+        for part in PARTS:
+            if not counts[part, False]:
+                raise InputError(f"The {part} part of {sum(labels.values())} training rows is empty. Send more rows.")
+        return
     if given.positive not in labels or len(labels) != 2:
         seen = ", ".join(f"{text!r} ({count})" for text, count in labels.most_common(5))
         raise InputError(
@@ -97,21 +139,6 @@ def learn(given: argparse.Namespace, files: list[InputFile], header: list[str]) 
                     f"The {part} part of {sum(labels.values())} training rows has no row with a "
                     f"{'positive' if positive else 'negative'} label. Send more rows, or another model.split."
                 )
-    return FeatureSchema(
-        use_case=given.use_case,
-        record_id=given.record_id,
-        label=given.label,
-        positive=given.positive,
-        delimiter=given.delimiter,
-        features=[profile.feature() for _, profile in profiles],
-        ignored=list(given.ignore),
-        sensitive=list(given.sensitive),
-        rows={
-            "total": sum(labels.values()),
-            "positive": labels[given.positive],
-            **{part: counts[part, True] + counts[part, False] for part in PARTS},
-        },
-    )
 
 
 def write(given: argparse.Namespace, files: list[InputFile], header: list[str], schema: FeatureSchema) -> None:
@@ -119,6 +146,7 @@ def write(given: argparse.Namespace, files: list[InputFile], header: list[str], 
     encoder = Encoder(schema, header)
     places = [header.index(name) for name in schema.monitored()]
     label, record_id = header.index(given.label), header.index(given.record_id)
+    regression = given.problem == REGRESSION
     streams: dict[str, Any] = {}
     try:
         for part in (*PARTS, "monitored"):
@@ -129,7 +157,8 @@ def write(given: argparse.Namespace, files: list[InputFile], header: list[str], 
         writers["monitored"].writerow(schema.monitored())
         for _, line, row in records(files, given.delimiter, header):
             part = part_of(row[record_id], given.split_seed, given.validation_share, given.test_share)
-            writers[part].writerow(["1" if row[label] == given.positive else "0", *encoder.encode(row, line)])
+            target = row[label].replace(" ", "") if regression else "01"[row[label] == given.positive]
+            writers[part].writerow([target, *encoder.encode(row, line)])
             writers["monitored"].writerow([row[place] for place in places])
     finally:
         for stream in streams.values():
@@ -159,7 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--use-case", required=True)
     parser.add_argument("--record-id", required=True)
     parser.add_argument("--label", required=True)
-    parser.add_argument("--positive", required=True)
+    parser.add_argument("--problem", choices=(BINARY, REGRESSION), default=BINARY)
+    parser.add_argument("--positive", help="text of the label that means yes; a regression has none")
     parser.add_argument("--delimiter", default=",")
     parser.add_argument("--categorical", action="append", default=[], help="a column; repeatable")
     parser.add_argument("--ignore", action="append", default=[], help="a column; repeatable")
@@ -168,6 +198,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--test-share", type=float, default=0.1)
     parser.add_argument("--split-seed", type=int, default=1729)
     given = parser.parse_args(arguments)
+    if (given.positive is None) == (given.problem == BINARY):
+        parser.error("--positive goes with a binary classification, and only with it")
     return run(lambda: prepare(given), given.message)
 
 

@@ -13,31 +13,19 @@ from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
 USE_CASES = Path(__file__).parents[2] / "dags" / "use_cases"
 
 
-class NotBuiltError(Exception):
-    """Something a use case may ask for and these pipelines do not do yet."""
-
-
 def compile_all(environment: Environment, use_cases: list[UseCase]) -> dict[str, str]:
-    """Return the text of every compiled file by its name, the index included.
-
-    Raises:
-        NotBuiltError: a use case asks for the bundled engine.
-    """
+    """Return the text of every compiled file by its name, the index included."""
     purity.enforce(environment.region)
     texts: dict[str, str] = {}
     index: dict[str, dict[str, str]] = {}
     for use_case in use_cases:
         settings = settings_of(use_case, environment)
-        if settings.engine != "managed":
-            raise NotBuiltError(
-                f"The use case {use_case.name!r} asks for the monitor engine {settings.engine!r} in environment "
-                f"{environment.name!r}, which is not built yet. Use managed."
-            )
         # Imported here because the SDK reads its settings at import.
         from include.pipelines.batch_monitor import batch_monitor
+        from include.pipelines.protection import protect
         from include.pipelines.train_baseline import train_baseline
 
-        definitions = (train_baseline(settings), batch_monitor(settings))
+        definitions = [protect(made(settings), environment) for made in (train_baseline, batch_monitor)]
         texts |= {
             name: canonical(definition) for name, definition in zip(file_names(use_case.name), definitions, strict=True)
         }
@@ -77,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         environment = load_environment(given.environment)
         use_cases = [load_use_case(path) for path in sorted(given.use_cases.glob("*.yaml"))]
         texts = compile_all(environment, use_cases)
-    except (EnvironmentFileError, UseCaseError, NotBuiltError, purity.ImpureError, ValueError) as error:
+    except (EnvironmentFileError, UseCaseError, purity.ImpureError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for line in write(given.out or COMPILED / environment.name, texts):

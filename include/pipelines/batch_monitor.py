@@ -4,19 +4,15 @@
 from typing import Any
 
 from sagemaker.core.lambda_helper import Lambda
-from sagemaker.core.model_monitor.dataset_format import DatasetFormat
 from sagemaker.core.transformer import Transformer
 from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
-from sagemaker.mlops.workflow.monitor_batch_transform_step import MonitorBatchTransformStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.quality_check_step import DataQualityCheckConfig
 from sagemaker.mlops.workflow.steps import ProcessingStep
 
-from include.pipelines import parts
+from include.pipelines import engine_bundled, engine_managed, parts
 from include.pipelines.settings import Settings
-from include.pipelines.train_baseline import check_job
 from sagemaker_batch import names
 
 LAMBDA_OUTPUTS = (
@@ -74,24 +70,10 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
         join_source="Input",
         output_filter="$[0,-1]",
     )
-    monitor = MonitorBatchTransformStep(
-        name="MonitorBatchTransform",
-        transform_step_args=transform,
-        monitor_configuration=DataQualityCheckConfig(
-            baseline_dataset=parts.output_uri(prepare, "monitored"),
-            dataset_format=DatasetFormat.csv(header=True),
-            output_s3_uri=parts.below(prefix, "monitoring"),
-        ),
-        check_job_configuration=check_job(settings, session, processing_type),
-        monitor_before_transform=True,
-        fail_on_violation=fail_on_violation,
-        supplied_baseline_statistics=model.properties.Outputs["StatisticsUri"],
-        supplied_baseline_constraints=model.properties.Outputs["ConstraintsUri"],
+    engine = engine_bundled if settings.engine == "bundled" else engine_managed
+    monitored = engine.monitored_transform(
+        settings, session, model, prepare, prefix, processing_type, fail_on_violation, transform
     )
-    score, check = monitor.steps
-    score.retry_policies = parts.job_retries()
-    # The SDK looks for references in a step's arguments only, and the baselines stand beside them.
-    check.add_depends_on([model])
     definition = parts.definition_of(
         Pipeline(
             name=names.batch_pipeline(use_case.name, environment.name),
@@ -104,17 +86,14 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
                 transform_type,
                 transform_count,
             ],
-            # The SDK 3.27 refuses the collection itself.
-            steps=[model, prepare, *monitor.steps],
+            steps=[model, prepare, *monitored.steps],
             sagemaker_session=session,
             pipeline_experiment_config=None,
         )
     )
     # SDK 3.27 types this count as an integer, although the service takes a parameter.
-    resources = next(step for step in definition["Steps"] if step["Name"] == score.name)["Arguments"][
-        "TransformResources"
-    ]
-    resources["InstanceCount"] = transform_count.expr
+    (score,) = [step for step in parts.steps_of(definition) if step["Name"] == monitored.transform]
+    score["Arguments"]["TransformResources"]["InstanceCount"] = transform_count.expr
     return definition
 
 

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -33,6 +34,25 @@ SKLEARN_VERSION = "1.9-0"
 ARGUMENT_COUNT, ARGUMENT_LENGTH = 100, 256
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """A step that makes a baseline, and references to what it wrote and to what drift is checked against."""
+
+    step: Any
+    statistics: Any
+    constraints: Any
+    used_statistics: Any
+    used_constraints: Any
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The steps of a check and of the transform after it; `transform` is the transform's name."""
+
+    steps: list[Any]
+    transform: str
+
+
 class OfflineSession(PipelineSession):
     """A session that believes the bucket exists: the SDK would look, and make it if it did not."""
 
@@ -47,9 +67,14 @@ def session_of(settings: Settings) -> PipelineSession:
 
 
 def image(settings: Settings, framework: str) -> str:
-    """URI of the image of `xgboost` or `sklearn`: the environment's, or AWS's own in the region."""
+    """URI of the image of `xgboost`, `sklearn` or `analyzer`: the environment's, or AWS's own in the region.
+
+    Our analyzer runs in the scikit-learn image unless the environment names an image of its own for it.
+    """
     versions = {"xgboost": XGBOOST_VERSION, "sklearn": SKLEARN_VERSION}
     own = getattr(settings.environment.images, framework)
+    if own is None and framework == "analyzer":
+        return image(settings, "sklearn")
     return own or image_uris.retrieve(
         framework,
         region=settings.environment.region,
@@ -81,6 +106,8 @@ def processing_step(
     outputs: Mapping[str, Any],
     arguments: list[Any],
     property_files: list[PropertyFile] | None = None,
+    environment: dict[str, str] | None = None,
+    max_runtime: int | None = None,
 ) -> ProcessingStep:
     """Return a step that runs one of our scripts.
 
@@ -92,8 +119,9 @@ def processing_step(
         image_uri=image(settings, framework),
         instance_count=1,
         instance_type=instance_type,
-        entrypoint=["python3", f"{INPUT}/code/{script}"],
-        max_runtime_in_seconds=settings.environment.max_runtime.processing,
+        entrypoint=["python3", f"{INPUT}/code/{settings.script(script)}"],
+        env=environment,
+        max_runtime_in_seconds=max_runtime or settings.environment.max_runtime.processing,
         sagemaker_session=session,
     )
     script_arguments = [*arguments, "--message", MESSAGE]
@@ -127,7 +155,7 @@ def definition_of(pipeline: Pipeline) -> dict[str, Any]:
     # The SDK writes a null that older services do not know, and an experiment for every execution.
     definition.pop("MlflowConfig", None)
     definition.pop("PipelineExperimentConfig", None)
-    for container in _containers(definition["Steps"]):
+    for container in _containers(definition):
         # Empty settings of a script mode that is not used.
         container["Environment"] = {key: value for key, value in container["Environment"].items() if value != ""}
         if not container["Environment"]:
@@ -135,11 +163,19 @@ def definition_of(pipeline: Pipeline) -> dict[str, Any]:
     return definition
 
 
-def _containers(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for step in steps:
-        arguments = step["Arguments"]
+def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every step of a definition, those within conditions too."""
+    waiting = list(definition["Steps"])
+    while waiting:
+        step = waiting.pop(0)
+        yield step
         for branch in ("IfSteps", "ElseSteps"):
-            yield from _containers(arguments.get(branch, []))
+            waiting += step["Arguments"].get(branch, [])
+
+
+def _containers(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for step in steps_of(definition):
+        arguments = step["Arguments"]
         found = [
             arguments.get("PrimaryContainer"),
             *arguments.get("Containers", []),

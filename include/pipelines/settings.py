@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.infrastructure.code import code_digest, code_files
+from include.infrastructure.code import ROOT, USE_CASES, code_digest, code_files
 from include.infrastructure.environment import Environment
+from include.infrastructure.wheelhouse import WHEELHOUSE, wheels_digest
 from sagemaker_batch import names
 from sagemaker_batch.use_case import UseCase
 
@@ -39,6 +40,16 @@ class Settings:
         """Prefix of the scripts."""
         return names.s3_uri(self.environment.bucket, names.code_prefix(self.code_digest))
 
+    @property
+    def wheels_uri(self) -> str:
+        """Prefix of the wheels that our analyzer needs beside what its image carries."""
+        return names.s3_uri(self.environment.bucket, f"{WHEELHOUSE}/{wheels_digest()}/")
+
+    def script(self, name: str) -> str:
+        """Path of a script below the code: the use case's own where it has one, otherwise the shared one."""
+        own = f"{USE_CASES}/{self.use_case.name}/{name}"
+        return own if (ROOT / own).is_file() else name
+
     def instance(self, kind: str) -> str:
         """Instance type of `processing`, `training` or `transform` jobs."""
         return getattr(self.use_case.model.instances, kind) or getattr(self.environment.instances, kind)
@@ -47,7 +58,7 @@ class Settings:
 def settings_of(use_case: UseCase, environment: Environment) -> Settings:
     """Gather the settings; reads the scripts to name them by their digest."""
     engine = environment.monitor_engine or use_case.monitor.engine
-    return Settings(use_case, environment, code_digest(code_files(engine)))
+    return Settings(use_case, environment, code_digest(code_files(engine, use_case.name)))
 
 
 def inputs_digest(settings: Settings) -> str:
@@ -57,7 +68,7 @@ def inputs_digest(settings: Settings) -> str:
     """
     content: dict[str, Any] = {
         "use_case": settings.use_case.model_dump(mode="json", include={"name", "data", "model", "monitor"}),
-        "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "tags", "mwaa"}),
+        "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "mwaa"}),
         "code": settings.code_digest,
         "authoring": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(HERE.glob("*.py"))},
     }

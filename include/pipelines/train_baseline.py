@@ -1,48 +1,42 @@
 """train_baseline: prepare, train, evaluate; when accurate enough, take baselines and register."""
 # ruff: noqa: TID251, PLR0917 - this folder uses the SageMaker SDK, and a step is a function of the steps before it
 
-import json
 from typing import Any
 
 from sagemaker.core.drift_check_baselines import DriftCheckBaselines
 from sagemaker.core.model_metrics import MetricsSource, ModelMetrics
-from sagemaker.core.model_monitor.dataset_format import DatasetFormat
 from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.core.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.core.workflow.properties import PropertyFile
-from sagemaker.mlops.workflow.check_job_config import CheckJobConfig
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 from sagemaker.mlops.workflow.model_step import ModelStep
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.quality_check_step import (
-    DataQualityCheckConfig,
-    ModelQualityCheckConfig,
-    QualityCheckStep,
-)
 from sagemaker.mlops.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, OutputDataConfig, StoppingCondition
 
-from include.pipelines import parts
+from include.pipelines import engine_bundled, engine_managed, parts
+from include.pipelines.parts import Baseline
 from include.pipelines.settings import Settings
 from sagemaker_batch import names
 
 # Of the built-in algorithm; a use case replaces them one by one.
 HYPERPARAMETERS: dict[str, Any] = {
-    "objective": "binary:logistic",
-    "eval_metric": "auc",
     "num_round": 100,
     "max_depth": 5,
     "eta": 0.2,
     "subsample": 0.8,
     "seed": 0,
 }
-ACCURACY = "binary_classification_metrics.accuracy.value"
+OBJECTIVES = {
+    "binary_classification": {"objective": "binary:logistic", "eval_metric": "auc"},
+    "regression": {"objective": "reg:squarederror", "eval_metric": "rmse"},
+}
 JSON = "application/json"
 
 
@@ -68,9 +62,14 @@ def train_baseline(settings: Settings) -> dict[str, Any]:
     train = _train(settings, session, prepare, prefix, training_type, training_count)
     evaluation = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
     evaluate = _evaluate(settings, session, prepare, train, prefix, processing_type, evaluation)
-    accuracy = JsonGet(step_name=evaluate.name, property_file=evaluation, json_path=ACCURACY)
-
-    data_baseline, model_baseline = _baselines(settings, session, prepare, evaluate, prefix, processing_type)
+    metric = use_case.model.gate
+    accuracy = JsonGet(
+        step_name=evaluate.name,
+        property_file=evaluation,
+        json_path=f"{use_case.model.metrics_section}.{metric}.value",
+    )
+    engine = engine_bundled if settings.engine == "bundled" else engine_managed
+    data_baseline, model_baseline = engine.baselines(settings, session, prepare, evaluate, prefix, processing_type)
     create = _create(settings, session, train)
     register = _register(
         settings, session, prepare, train, evaluate, data_baseline, model_baseline, create, input_uri, approval
@@ -79,13 +78,13 @@ def train_baseline(settings: Settings) -> dict[str, Any]:
         name="AccuracyBelowThreshold",
         error_message=Join(
             on="",
-            values=["The model's accuracy is ", accuracy, ", below the required AccuracyThreshold of ", threshold],
+            values=[f"The model's {metric} is ", accuracy, ", below the required AccuracyThreshold of ", threshold],
         ),
     )
     check = ConditionStep(
         name="CheckAccuracy",
         conditions=[ConditionGreaterThanOrEqualTo(left=accuracy, right=threshold)],
-        if_steps=[data_baseline, model_baseline, create, register],
+        if_steps=[data_baseline.step, model_baseline.step, create, register],
         else_steps=[too_bad],
     )
     return parts.definition_of(
@@ -107,7 +106,8 @@ def _prepare(
         "--use-case": settings.use_case.name,
         "--record-id": data.record_id,
         "--label": data.label.name,
-        "--positive": data.label.positive,
+        "--problem": settings.use_case.model.problem,
+        **({} if data.label.positive is None else {"--positive": data.label.positive}),
         "--delimiter": data.delimiter,
         "--validation-share": str(split.validation),
         "--test-share": str(split.test),
@@ -146,7 +146,11 @@ def _train(
     instance_type: Any,
     instance_count: Any,
 ) -> TrainingStep:
-    hyperparameters = {**HYPERPARAMETERS, **settings.use_case.model.hyperparameters}
+    hyperparameters = {
+        **OBJECTIVES[settings.use_case.model.problem],
+        **HYPERPARAMETERS,
+        **settings.use_case.model.hyperparameters,
+    }
     trainer = ModelTrainer(
         training_image=parts.image(settings, "xgboost"),
         role=settings.role,
@@ -196,62 +200,6 @@ def _evaluate(
     )
 
 
-def check_job(settings: Settings, session: PipelineSession, instance_type: Any) -> CheckJobConfig:
-    """Return how both pipelines run the analyzer."""
-    overrides = settings.use_case.monitor.overrides.model_dump(exclude_none=True)
-    sensitive = settings.use_case.data.sensitive
-    return CheckJobConfig(
-        role=settings.role,
-        instance_count=1,
-        instance_type=instance_type,
-        volume_size_in_gb=30,
-        max_runtime_in_seconds=settings.environment.max_runtime.monitoring,
-        sagemaker_session=session,
-        env={**overrides, **({"sensitive_features": json.dumps(sensitive)} if sensitive else {})} or None,
-    )
-
-
-def _baselines(
-    settings: Settings,
-    session: PipelineSession,
-    prepare: ProcessingStep,
-    evaluate: ProcessingStep,
-    prefix: Any,
-    instance_type: Any,
-) -> tuple[QualityCheckStep, QualityCheckStep]:
-    group = names.model_package_group(settings.use_case.name, settings.environment.name)
-    data = QualityCheckStep(
-        name="BaselineData",
-        skip_check=True,
-        register_new_baseline=True,
-        model_package_group_name=group,
-        check_job_config=check_job(settings, session, instance_type),
-        quality_check_config=DataQualityCheckConfig(
-            baseline_dataset=parts.output_uri(prepare, "monitored"),
-            dataset_format=DatasetFormat.csv(header=True),
-            output_s3_uri=parts.below(prefix, "baseline", "data_quality"),
-        ),
-    )
-    model = QualityCheckStep(
-        name="BaselineModelQuality",
-        skip_check=True,
-        register_new_baseline=True,
-        model_package_group_name=group,
-        check_job_config=check_job(settings, session, instance_type),
-        quality_check_config=ModelQualityCheckConfig(
-            # The file, not its folder: evaluation.json lies beside it.
-            baseline_dataset=Join(on="/", values=[parts.output_uri(evaluate, "evaluation"), "predictions.csv"]),
-            dataset_format=DatasetFormat.csv(header=True),
-            output_s3_uri=parts.below(prefix, "baseline", "model_quality"),
-            problem_type="BinaryClassification",
-            inference_attribute="prediction",
-            probability_attribute="probability",
-            ground_truth_attribute="label",
-        ),
-    )
-    return data, model
-
-
 def _builder(settings: Settings, session: PipelineSession, train: TrainingStep) -> ModelBuilder:
     return ModelBuilder(
         image_uri=parts.image(settings, "xgboost"),
@@ -273,8 +221,8 @@ def _register(
     prepare: ProcessingStep,
     train: TrainingStep,
     evaluate: ProcessingStep,
-    data_baseline: QualityCheckStep,
-    model_baseline: QualityCheckStep,
+    data: Baseline,
+    model: Baseline,
     create: ModelStep,
     input_uri: Any,
     approval: Any,
@@ -288,16 +236,16 @@ def _register(
         transform_instances=[settings.instance("transform")],
         approval_status=approval,
         model_metrics=ModelMetrics(
-            model_statistics=_source(model_baseline.properties.CalculatedBaselineStatistics),
-            model_constraints=_source(model_baseline.properties.CalculatedBaselineConstraints),
-            model_data_statistics=_source(data_baseline.properties.CalculatedBaselineStatistics),
-            model_data_constraints=_source(data_baseline.properties.CalculatedBaselineConstraints),
+            model_statistics=_source(model.statistics),
+            model_constraints=_source(model.constraints),
+            model_data_statistics=_source(data.statistics),
+            model_data_constraints=_source(data.constraints),
         ),
         drift_check_baselines=DriftCheckBaselines(
-            model_statistics=_source(model_baseline.properties.BaselineUsedForDriftCheckStatistics),
-            model_constraints=_source(model_baseline.properties.BaselineUsedForDriftCheckConstraints),
-            model_data_statistics=_source(data_baseline.properties.BaselineUsedForDriftCheckStatistics),
-            model_data_constraints=_source(data_baseline.properties.BaselineUsedForDriftCheckConstraints),
+            model_statistics=_source(model.used_statistics),
+            model_constraints=_source(model.used_constraints),
+            model_data_statistics=_source(data.used_statistics),
+            model_data_constraints=_source(data.used_constraints),
         ),
         customer_metadata_properties={
             "ModelName": create.properties.ModelName,

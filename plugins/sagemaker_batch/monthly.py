@@ -56,7 +56,7 @@ class Monthly:
             )
         metrics = {
             name: item["value"]
-            for name, item in stored.content["binary_classification_metrics"].items()
+            for name, item in stored.content[self.use_case.model.metrics_section].items()
             if isinstance(item, dict) and isinstance(item.get("value"), (int, float))
         }
         return {
@@ -76,19 +76,20 @@ class Monthly:
         from sagemaker_batch.aws import default_client
 
         candidate, run = context["ti"].xcom_pull(task_ids=READ), context["dag_run"]
-        accuracy = candidate["metrics"].get("accuracy")
+        metric = self.use_case.model.gate
+        measured = candidate["metrics"].get(metric)
         threshold = float(context["params"]["accuracy_threshold"])
-        shown = f"version {candidate['version']} of {candidate['group']}, accuracy {accuracy}"
+        shown = f"version {candidate['version']} of {candidate['group']}, {metric} {measured}"
         if self.use_case.approval == "manual":
             how = f"{registry.APPROVE_COMMAND} {candidate['arn']}"
             print(f"{shown}, waits for a person. Approve it with: {how}")  # noqa: T201 - the task's log
             return {"decision": "pending", "arn": candidate["arn"], "approve_with": how}
-        if accuracy is None or accuracy < threshold:
+        if measured is None or measured < threshold:
             raise ExecutionError(
                 f"{shown}, is not approved: the threshold is {threshold}. It stays pending; train again, or approve it "
                 f"by hand with `{registry.APPROVE_COMMAND} {candidate['arn']}`."
             )
-        said = f"Approved by rule: accuracy {accuracy} is at least {threshold}"
+        said = f"Approved by rule: {metric} {measured} is at least {threshold}"
         version = registry.approve(default_client("sagemaker"), candidate["arn"], said, by=f"airflow/{run.dag_id}")
         print(f"{shown}: {said}")  # noqa: T201 - the task's log
         return {"decision": "approved", "arn": version.arn, "approve_with": ""}

@@ -32,10 +32,12 @@ Definition = dict[str, Any]
 
 
 def write_use_cases(folder: Path) -> Path:
-    """Write churn's file, its neighbours' and a broken one; return the folder."""
+    """Write the repository's files, churn's neighbours' and a broken one; return the folder."""
     folder.mkdir(parents=True)
+    for path in USE_CASES.glob("*.yaml"):
+        (folder / path.name).write_bytes(path.read_bytes())
     text = (USE_CASES / "churn.yaml").read_text(encoding="utf-8")
-    for name in ("churn", *NAMES):
+    for name in NAMES:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     broken = text.replace("accuracy_threshold:", "acuracy_threshold:")
     (folder / f"{BROKEN}.yaml").write_text(broken, encoding="utf-8")

@@ -10,7 +10,6 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from include.infrastructure.code import code_digest, code_files
 from include.infrastructure.environment import load_environment
 from include.pipelines.settings import COMPILED, INDEX, canonical, inputs_digest, settings_of
 from sagemaker_batch import names
@@ -21,6 +20,7 @@ FOLDER = COMPILED / "local"
 AUTHORING = ROOT / ".venv-authoring" / "bin" / "python"
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.json"))}
 DEFINITIONS = {name: json.loads(text) for name, text in TEXTS.items() if name != INDEX}
+USE_CASES = [load_use_case(path) for path in sorted((ROOT / "dags" / "use_cases").glob("*.yaml"))]
 TRAIN, BATCH = DEFINITIONS["churn-train-baseline.json"], DEFINITIONS["churn-batch-monitor.json"]
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
@@ -65,15 +65,16 @@ def test_a_definition_depends_on_nothing_of_the_moment(name):
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_definition_names_the_code_that_lies_here(name):
     """A change of a script changes the definition, so that no execution mixes two versions."""
-    digest = code_digest(code_files("managed"))
+    use_case = next(item for item in USE_CASES if name.startswith(names.slug(item.name)))
+    digest = settings_of(use_case, load_environment("local")).code_digest
     assert set(re.findall(r"/code/([0-9a-f]+)/", TEXTS[name])) == {digest}
 
 
 def test_the_definitions_are_not_stale():
     """What was committed follows from the use case, the environment and the authoring as they are."""
-    settings = settings_of(load_use_case(ROOT / "dags/use_cases/churn.yaml"), load_environment("local"))
-    index = json.loads(TEXTS[INDEX])
-    assert index == {"churn": {"inputs": inputs_digest(settings), "code": settings.code_digest}}, "run `make pipelines`"
+    found = {item.name: settings_of(item, load_environment("local")) for item in USE_CASES}
+    expected = {name: {"inputs": inputs_digest(item), "code": item.code_digest} for name, item in found.items()}
+    assert json.loads(TEXTS[INDEX]) == expected, "run `make pipelines`"
 
 
 def test_train_baseline_has_the_promised_steps_and_parameters():
@@ -187,15 +188,18 @@ def plain(value):
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_every_steps_arguments_are_what_the_service_takes(name):
     """Each job step's arguments, expressions aside, are valid input of its Create operation."""
-    model = botocore.session.get_session().get_service_model("sagemaker")
     for item in steps_of(DEFINITIONS[name]):
         if item["Type"] in OPERATIONS:
-            request = plain(item["Arguments"])
-            if item["Type"] in NAMED:
-                request[NAMED[item["Type"]]] = "name"
-            shape = model.operation_model(OPERATIONS[item["Type"]]).input_shape
-            report = ParamValidator().validate(request, shape)
-            assert not report.has_errors(), f"{item['Name']}: {report.generate_report()}"
+            check_arguments(item)
+
+
+def check_arguments(item):
+    request = plain(item["Arguments"])
+    if item["Type"] in NAMED:
+        request[NAMED[item["Type"]]] = "name"
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    report = ParamValidator().validate(request, model.operation_model(OPERATIONS[item["Type"]]).input_shape)
+    assert not report.has_errors(), f"{item['Name']}: {report.generate_report()}"
 
 
 def test_names_in_the_definitions_are_those_of_the_deployment():
@@ -230,14 +234,32 @@ def test_compiling_again_gives_the_same_bytes_without_any_connection(tmp_path):
 
 @pytest.mark.authoring
 @pytest.mark.skipif(not AUTHORING.exists(), reason="the authoring environment is not installed")
-def test_the_bundled_engine_is_refused_as_not_built(tmp_path):
-    """What is not built is told, and nothing is written."""
-    text = (ROOT / "dags/use_cases/churn.yaml").read_text(encoding="utf-8")
-    (tmp_path / "churn.yaml").write_text(text.replace("engine: managed", "engine: bundled"), encoding="utf-8")
-    done = compiling("--use-cases", tmp_path, "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert "not built yet" in done.stderr
-    assert not (tmp_path / "out").exists()
+def test_a_guarded_environment_compiles_for_its_region(tmp_path):
+    """The example of production: its region's images; subnets, key and tags in every job; wheels from S3."""
+    environment = load_environment("prod")
+    done = compiling("--environment", "prod", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    texts = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*-*.json")}
+    assert len(texts) == 2 * len(USE_CASES)
+    for name, text in texts.items():
+        assert set(re.findall(r"dkr\.ecr\.([a-z0-9-]+)\.", text)) == {environment.region}
+        assert "model-monitor-analyzer" not in text
+        for item in steps_of(json.loads(text)):
+            arguments, kind = item["Arguments"], item["Type"]
+            assert kind != "QualityCheck"
+            if kind in OPERATIONS and kind != "RegisterModel":
+                assert {"Key": "project", "Value": "sagemaker-batch"} in arguments["Tags"]
+                check_arguments(item)
+            if kind == "Processing":
+                assert arguments["NetworkConfig"]["VpcConfig"]["Subnets"] == environment.network.subnets
+                assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == environment.kms_key
+                inputs = {given["InputName"] for given in arguments["ProcessingInputs"]}
+                script = arguments["AppSpecification"]["ContainerEntrypoint"][-1]
+                assert ("wheels" in inputs) == script.endswith("/monitor.py"), name
+            if kind in {"Training", "Model"}:
+                assert arguments["VpcConfig"]["SecurityGroupIds"] == environment.network.security_groups
+            if kind == "Transform":
+                assert arguments["TransformOutput"]["KmsKeyId"] == environment.kms_key
 
 
 @pytest.mark.authoring

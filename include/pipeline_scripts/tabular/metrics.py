@@ -1,8 +1,9 @@
-"""Metrics of a binary classifier, under the names that SageMaker's model metrics use."""
+"""Metrics of a binary classifier and of a regression, under the names that SageMaker's model metrics use."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,18 +59,45 @@ def confusion_matrix(
 
 def report(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """Model metrics in SageMaker's shape; standard deviations from a seeded bootstrap (None where undefined)."""
-    values = point_metrics(labels, probabilities)
+    metrics = _with_deviations(point_metrics, labels, probabilities, seed)
+    return {"confusion_matrix": confusion_matrix(labels, probabilities), **metrics}
+
+
+def regression_metrics(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    """Metrics of numbers (n,) against predictions (n,); r2 is nan when all labels are the same.
+
+    r2 = 1 - sum((y - p)^2) / sum((y - mean(y))^2): 0 for always saying the mean, negative for worse than that.
+    """
+    errors = labels.astype(np.float64) - predictions.astype(np.float64)
+    squared = float((errors**2).sum())
+    spread = float(((labels - labels.mean(dtype=np.float64)) ** 2).sum())
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "mse": squared / len(labels),
+        "rmse": math.sqrt(squared / len(labels)),
+        "r2": 1 - squared / spread if spread else math.nan,
+    }
+
+
+def regression_report(labels: np.ndarray, predictions: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Model metrics of a regression in SageMaker's shape; standard deviations as `report` has them."""
+    return _with_deviations(regression_metrics, labels, predictions, seed)
+
+
+def _with_deviations(
+    measure: Callable[[np.ndarray, np.ndarray], dict[str, float]], labels: np.ndarray, scores: np.ndarray, seed: int
+) -> dict[str, Any]:
+    values = measure(labels, scores)
     draws: dict[str, list[float]] = {name: [] for name in values}
     if len(labels) <= BOOTSTRAP_LIMIT:
         random = np.random.default_rng(seed)
         for _ in range(RESAMPLES):
             sample = random.integers(0, len(labels), len(labels))
-            for name, value in point_metrics(labels[sample], probabilities[sample]).items():
+            for name, value in measure(labels[sample], scores[sample]).items():
                 draws[name].append(value)
-    metrics: dict[str, Any] = {
+    return {
         name: {"value": _finite(value), "standard_deviation": _deviation(draws[name])} for name, value in values.items()
     }
-    return {"confusion_matrix": confusion_matrix(labels, probabilities), **metrics}
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 from tabular.job import InputError
 
 VERSION = 1
+BINARY, REGRESSION = "binary_classification", "regression"
 UNKNOWN = "<unknown>"
 # What Model Monitor calls Integral and Fractional (its types come from the raw text, by these expressions).
 INTEGRAL = re.compile(r"[-+]? ?\d+", re.ASCII)
@@ -56,12 +57,13 @@ class FeatureSchema:
     use_case: str
     record_id: str
     label: str
-    positive: str
+    positive: str | None
     delimiter: str
     features: list[Feature]
     ignored: list[str]
     sensitive: list[str]
     rows: dict[str, int]
+    problem: str = BINARY
 
     def monitored(self) -> list[str]:
         """Names of the columns that the monitor sees."""

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sagemaker_batch.use_case.data import Data
 from sagemaker_batch.use_case.model import Model
@@ -41,6 +41,17 @@ class UseCase(Section):
         if value == "airflow":
             raise ValueError("approval inside Airflow is not built yet; use manual or auto")
         return value
+
+    @model_validator(mode="after")
+    def _a_label_of_the_problem(self) -> "UseCase":
+        binary = self.model.problem == "binary_classification"
+        if binary and self.data.label.positive is None:
+            raise ValueError(
+                "data.label.positive is missing: say which text means yes, or set model.problem: regression"
+            )
+        if not binary and self.data.label.positive is not None:
+            raise ValueError("data.label.positive has no meaning for a regression, whose label is a number; remove it")
+        return self
 
     def input_uri(self, bucket: str, day: date) -> str:
         """Prefix of one day's files, with the closing slash."""

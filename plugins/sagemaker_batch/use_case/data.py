@@ -13,7 +13,10 @@ class Label(Section):
     """The column a model learns to predict."""
 
     name: ColumnName = Field(description="Column of the training data that holds the outcome.")
-    positive: str = Field(description="Text of that column that means yes; every other text means no.")
+    positive: str | None = Field(
+        default=None,
+        description="Text of that column that means yes; every other text means no. A regression has none.",
+    )
 
 
 class Ready(Section):

@@ -31,18 +31,49 @@ class Instances(Section):
     transform: str | None = Field(default=None, pattern=r"^ml\..+", description="Of the batch transform.")
 
 
+# What a threshold can be set on: of each, more is better, and 1 is perfect.
+METRICS = {
+    "binary_classification": ("accuracy", "auc", "precision", "recall", "f1"),
+    "regression": ("r2",),
+}
+
+
 class Model(Section):
     """Which model scores, how good it must be, how it is trained."""
 
+    problem: Literal["binary_classification", "regression"] = Field(
+        default="binary_classification", description="What the label is: one of two texts, or a number."
+    )
+    metric: Literal["accuracy", "auc", "precision", "recall", "f1", "r2"] | None = Field(
+        default=None,
+        description="Figure of the evaluation that the threshold is set on; by default accuracy, for a regression r2.",
+    )
     policy: Literal["latest", "as_of", "published"] = Field(
         default="latest",
         description="Which scores: newest approved, newest approved by then, or the manifest's.",
     )
     accuracy_threshold: float = Field(
-        default=0.6, ge=0, le=1, description="Below it a trained model is not registered."
+        default=0.6, ge=0, le=1, description="Value of the metric below which a trained model is not registered."
     )
     hyperparameters: dict[str, str | int | float] = Field(
         default_factory=dict, description="Of SageMaker's built-in XGBoost; they replace the defaults one by one."
     )
     split: Split = Field(default_factory=Split)
     instances: Instances = Field(default_factory=Instances)
+
+    @property
+    def gate(self) -> str:
+        """Name of the metric that the threshold is set on."""
+        return self.metric or METRICS[self.problem][0]
+
+    @property
+    def metrics_section(self) -> str:
+        """Name of the part of evaluation.json that holds the metrics."""
+        return f"{self.problem}_metrics"
+
+    @model_validator(mode="after")
+    def _a_metric_of_the_problem(self) -> "Model":
+        if self.gate not in METRICS[self.problem]:
+            known = ", ".join(METRICS[self.problem])
+            raise ValueError(f"{self.gate!r} is no metric of a {self.problem}; known are {known}")
+        return self

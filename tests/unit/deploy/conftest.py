@@ -35,6 +35,13 @@ def compiled(churn, environment):
     return read_compiled(churn, environment)
 
 
+@pytest.fixture(scope="session")
+def compiled_all(environment):
+    """Every use case of the repository."""
+    files = sorted((ROOT / "dags" / "use_cases").glob("*.yaml"))
+    return [read_compiled(load_use_case(path), environment) for path in files]
+
+
 def healthy(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:

@@ -9,19 +9,20 @@ from sagemaker_batch import names
 
 
 def outcomes(environment, compiled, *, act=True):
-    with Deployment(environment, [compiled], act=act) as deployment:
+    items = compiled if isinstance(compiled, list) else [compiled]
+    with Deployment(environment, items, act=act) as deployment:
         return {(change.kind, change.name): change.outcome for change in deployment.changes()}
 
 
-def test_deploying_makes_everything_once(aws, environment, compiled, capsys):
+def test_deploying_makes_everything_once(aws, environment, compiled, compiled_all, capsys):
     """Plan changes nothing, apply makes everything, a second apply changes nothing, status agrees each time."""
     assert main(["plan"]) == 0
     assert aws("s3").list_buckets()["Buckets"] == []
     assert main(["status"]) == 1
-    first = outcomes(environment, compiled)
+    first = outcomes(environment, compiled_all)
     assert set(first.values()) == {"created"}
     capsys.readouterr()
-    assert set(outcomes(environment, compiled).values()) == {"unchanged"}
+    assert set(outcomes(environment, compiled_all).values()) == {"unchanged"}
     assert main(["status"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"local: {len(first)} ready."
 
@@ -30,7 +31,8 @@ def test_deploying_makes_everything_once(aws, environment, compiled, capsys):
     keys = {item["Key"] for item in aws("s3").list_objects_v2(Bucket=bucket)["Contents"]}
     prefix = names.code_prefix(compiled.code_digest)
     assert {f"{prefix}prepare.py", f"{prefix}tabular/schema.py", "churn/deployment.json"} <= keys
-    assert not [key for key in keys if "monitor_analyzer" in key or key.endswith(".pyc")]
+    churns = [key for key in keys if key.startswith(prefix)]
+    assert not [key for key in churns if "monitor_analyzer" in key or key.endswith(".pyc")]
 
     pipeline = aws("sagemaker").describe_pipeline(PipelineName="churn-batch-monitor-local")
     assert json.loads(pipeline["PipelineDefinition"]) == json.loads(compiled.batch_monitor)

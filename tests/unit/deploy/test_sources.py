@@ -53,7 +53,7 @@ def test_the_digest_follows_names_and_contents(tmp_path):
     """A changed byte, a moved file or a new one is another digest; caches and hidden files are none of it."""
 
     def digest(engine="managed"):
-        return code.code_digest(code.code_files(engine, tmp_path))
+        return code.code_digest(code.code_files(engine, "churn", tmp_path))
 
     (tmp_path / "monitor_analyzer").mkdir()
     (tmp_path / "a.py").write_text("1")
@@ -108,7 +108,7 @@ def test_a_wrong_environment_names_file_and_key(tmp_path, text, says):
 def test_an_unknown_environment_lists_the_known_ones(capsys):
     """A mistyped name is answered with those that exist."""
     assert main(["plan", "--environment", "lcoal"]) == 1
-    assert "Known are: local" in capsys.readouterr().err
+    assert "Known are: dev, local, prod, staging" in capsys.readouterr().err
 
 
 def test_destroy_is_not_built_and_says_so(capsys):

@@ -151,3 +151,17 @@ def test_the_schema_accepts_the_shipped_file_and_refuses_a_misspelt_key():
     jsonschema.Draft202012Validator(json_schema()).validate(content)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(json_schema()).validate({**content, "modle": {}})
+
+
+def test_a_regression_has_no_positive_text_and_its_own_metrics(tmp_path):
+    """A label of another kind than the problem's is told, with what to change."""
+    text = (Path(__file__).parents[3] / "dags" / "use_cases" / "energy_use.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "energy_use.yaml"
+    for change, said in (
+        (("metric: r2", "metric: auc"), "is no metric of a regression"),
+        (("name: kwh_next_day", 'name: kwh_next_day\n    positive: "1"'), "has no meaning for a regression"),
+        (("  problem: regression\n  metric: r2\n", ""), "data.label.positive is missing"),
+    ):
+        path.write_text(text.replace(*change), encoding="utf-8")
+        with pytest.raises(UseCaseError, match=said):
+            load_use_case(path)

@@ -1,0 +1,156 @@
+"""The bundled engine: our analyzer in processing steps, so that nothing of Model Monitor is needed.
+
+The job ends with exit code 0 whatever it finds, because a failing job may lose its outputs; failing on a violation is a
+Condition and a Fail after it. Both engines write the same reports below `monitoring/`.
+"""
+# ruff: noqa: TID251, PLR0917 - this folder uses the SageMaker SDK, and a step is a function of the steps before it
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sagemaker.core.workflow.conditions import ConditionEquals, ConditionGreaterThan
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.fail_step import FailStep
+from sagemaker.mlops.workflow.lambda_step import LambdaStep
+from sagemaker.mlops.workflow.steps import ProcessingStep, TransformStep
+
+from include.pipelines import parts
+from include.pipelines.parts import Baseline, Monitored
+from include.pipelines.settings import Settings
+
+DATASET_FORMAT = {"csv": {"header": True, "output_columns_position": "START"}}
+STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
+
+
+def baselines(
+    settings: Settings,
+    session: PipelineSession,
+    prepare: ProcessingStep,
+    evaluate: ProcessingStep,
+    prefix: Any,
+    instance_type: Any,
+) -> tuple[Baseline, Baseline]:
+    """Return the baselines of data quality and of model quality."""
+    regression = settings.use_case.model.problem == "regression"
+    data = _analyzer(
+        settings,
+        session,
+        "BaselineData",
+        instance_type,
+        {"dataset": parts.output_uri(prepare, "monitored")},
+        parts.below(prefix, "baseline", "data_quality"),
+        {},
+    )
+    quality = {
+        "analysis_type": "MODEL_QUALITY",
+        "problem_type": "Regression" if regression else "BinaryClassification",
+        "inference_attribute": "prediction",
+        "ground_truth_attribute": "label",
+    }
+    model = _analyzer(
+        settings,
+        session,
+        "BaselineModelQuality",
+        instance_type,
+        # The file, not its folder: evaluation.json lies beside it.
+        {"dataset": Join(on="/", values=[parts.output_uri(evaluate, "evaluation"), "predictions.csv"])},
+        parts.below(prefix, "baseline", "model_quality"),
+        quality if regression else {**quality, "probability_attribute": "probability"},
+    )
+    return _baseline(data), _baseline(model)
+
+
+def monitored_transform(
+    settings: Settings,
+    session: PipelineSession,
+    model: LambdaStep,
+    prepare: ProcessingStep,
+    prefix: Any,
+    instance_type: Any,
+    fail_on_violation: Any,
+    transform: Any,
+) -> Monitored:
+    """Return the check, the condition on what it found, and the transform after both."""
+    outcome = PropertyFile(name="Outcome", output_name="monitoring", path="outcome.json")
+    check = _analyzer(
+        settings,
+        session,
+        "MonitorBatchTransform-monitoring",
+        instance_type,
+        {
+            "dataset": parts.output_uri(prepare, "monitored"),
+            "statistics": model.properties.Outputs["StatisticsUri"],
+            "constraints": model.properties.Outputs["ConstraintsUri"],
+        },
+        parts.below(prefix, "monitoring"),
+        {
+            "baseline_statistics": f"{parts.INPUT}/statistics/{STATISTICS}",
+            "baseline_constraints": f"{parts.INPUT}/constraints/{CONSTRAINTS}",
+        },
+        outcome,
+    )
+    count = JsonGet(step_name=check.name, property_file=outcome, json_path="violations")
+    score = TransformStep(
+        name="MonitorBatchTransform-transform", step_args=transform, retry_policies=parts.job_retries()
+    )
+    violated = FailStep(
+        name="DataViolatesTheBaseline",
+        error_message=Join(on="", values=["FailOnViolation is set, and the monitor found ", count, " violation(s)"]),
+    )
+    decide = ConditionStep(
+        name="CheckViolations",
+        conditions=[
+            ConditionEquals(left=fail_on_violation, right=True),
+            ConditionGreaterThan(left=count, right=0),
+        ],
+        if_steps=[violated],
+        else_steps=[score],
+    )
+    return Monitored([check, decide], score.name)
+
+
+def _analyzer(
+    settings: Settings,
+    session: PipelineSession,
+    name: str,
+    instance_type: Any,
+    inputs: Mapping[str, Any],
+    output: Any,
+    environment: Mapping[str, str],
+    property_file: PropertyFile | None = None,
+) -> ProcessingStep:
+    sensitive = settings.use_case.data.sensitive
+    wheels = {"wheels": settings.wheels_uri} if settings.environment.wheelhouse else {}
+    return parts.processing_step(
+        name=name,
+        settings=settings,
+        session=session,
+        framework="analyzer",
+        script="monitor.py",
+        instance_type=instance_type,
+        inputs={**inputs, **wheels},
+        outputs={"monitoring": output},
+        arguments=["--opt-ml", "/opt/ml", *(["--wheels", f"{parts.INPUT}/wheels"] if wheels else [])],
+        property_files=[property_file] if property_file else [],
+        max_runtime=settings.environment.max_runtime.monitoring,
+        environment={
+            "dataset_format": json.dumps(DATASET_FORMAT),
+            "dataset_source": f"{parts.INPUT}/dataset",
+            "output_path": f"{parts.OUTPUT}/monitoring",
+            "publish_cloudwatch_metrics": "Disabled",
+            **settings.use_case.monitor.overrides.model_dump(exclude_none=True),
+            **({"sensitive_features": json.dumps(sensitive)} if sensitive else {}),
+            **environment,
+        },
+    )
+
+
+def _baseline(step: ProcessingStep) -> Baseline:
+    statistics, constraints = (
+        Join(on="/", values=[parts.output_uri(step, "monitoring"), name]) for name in (STATISTICS, CONSTRAINTS)
+    )
+    return Baseline(step, statistics, constraints, statistics, constraints)

@@ -1,0 +1,92 @@
+"""A use case that shares nothing with churn: a regression, other columns, our own analyzer, its own DAGs."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from local import energy, training
+from local.cloud import Cloud
+from sagemaker_batch import names, registry
+
+PUBLISHED = {"publish_predictions": "success", "hold_predictions": "skipped"}
+HELD = {"publish_predictions": "skipped", "hold_predictions": "success"}
+
+
+@pytest.fixture(scope="module")
+def cloud(house):
+    """The local AWS as the second use case sees it, with a model that its rule approved."""
+    found = Cloud(house.house.aws.url, energy.USE_CASE)
+    house.api.wait_for_dags([names.train_dag(energy.USE_CASE), names.batch_dag(energy.USE_CASE)])
+    file = house.folder / "energy.csv"
+    energy.write_training(file, 7)
+    found.put_training(file)
+    training.train(house.api, found, lambda _line: None)
+    return found
+
+
+@pytest.fixture
+def score(house, cloud):
+    """Put a day of a kind, run its DAG, and return the run, the verdict record and the rows given."""
+
+    def run(kind):
+        day = house.new_day()
+        file = house.folder / f"energy-{day}.csv"
+        rows = energy.write_day(file, kind, day, 7)
+        cloud.put_day(day, file)
+        house.put_text(day, "", "_SUCCESS", energy.USE_CASE)
+        dag = names.batch_dag(energy.USE_CASE)
+        run = house.finish(house.trigger(day, energy.USE_CASE), dag)
+        assert run["state"] == "success"
+        return house.states(run), cloud.verdicts(day)[-1], cloud.manifest(day), rows
+
+    return run
+
+
+def test_the_rule_approves_a_regression_by_its_own_metric(cloud):
+    """The version is approved by r2, and evaluation.json holds the metrics of a regression only."""
+    version = registry.latest_approved(cloud.sagemaker, cloud.group)
+    found = cloud.read_uri(version.evaluation_uri)
+    assert "binary_classification_metrics" not in found
+    assert found["regression_metrics"]["r2"]["value"] > 0.9
+    package = cloud.sagemaker.describe_model_package(ModelPackageName=version.arn)
+    assert "r2" in package["ApprovalDescription"]
+    bucket, key = names.split_s3_uri(version.feature_schema_uri)
+    schema = json.loads(cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert schema["problem"] == "regression"
+    assert [item["name"] for item in schema["features"] if item["kind"] == "categorical"] == ["usage_code", "weekday"]
+
+
+def test_a_clean_day_is_published_with_a_number_for_each_building(score, cloud):
+    """The predictions are kilowatt-hours under the buildings' own ids, one for each row that came."""
+    states, verdict, manifest, rows = score("clean")
+    assert {name: states[name] for name in PUBLISHED} == PUBLISHED
+    assert verdict["verdict"] == "clean"
+    assert verdict["monitored_features"] == 6
+    assert manifest["rows_in"] == manifest["rows_out"] == rows
+    bucket, key = names.split_s3_uri(manifest["predictions"][0]["uri"])
+    text = cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    scores = {row[0]: float(row[1]) for row in csv.reader(io.StringIO(text))}
+    assert len(scores) == rows
+    assert all(name.startswith("B") for name in scores)
+    assert max(scores.values()) > 100
+
+
+def test_a_warm_day_is_published_with_a_warning(score):
+    """Drift of one feature stays below the use case's critical share, and names the feature as it arrives."""
+    states, verdict, _, _ = score("drifted")
+    assert {name: states[name] for name in PUBLISHED} == PUBLISHED
+    assert states["alert_warning"] == "success"
+    assert verdict["verdict"] == "warned"
+    assert "outside_temperature" in verdict["violated_features"]
+
+
+def test_a_day_without_a_column_is_held(score):
+    """A broken schema is a held day with the bundled engine too, although its execution ends Failed."""
+    states, verdict, manifest, _ = score("missing-column")
+    assert {name: states[name] for name in HELD} == HELD
+    assert states["alert_critical"] == "success"
+    assert verdict["verdict"] == "held"
+    assert verdict["execution"]["status"] == "Failed"
+    assert manifest is None
