@@ -119,12 +119,12 @@ class AirflowApi:
         return self.request("GET", f"{path}/{key}")["value"] if key in keys else None
 
     def log(self, dag_id: str, run_id: str, task: Mapping[str, Any]) -> list[str]:
-        """Return the log lines of a task instance's last try."""
+        """Return the log lines of a task's last try; an exception's own words are among them, as in the UI."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{max(task['try_number'], 1)}"
         content = self.request("GET", path, params={"map_index": task.get("map_index", -1), "full_content": True})[
             "content"
         ]
-        return [str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in content]
+        return [text for line in content for text in _texts(line)]
 
     def backfill(self, dag_id: str, first: date, last: date, **options: Any) -> int:
         """Ask for one backfill over whole days, both included; return its id."""
@@ -140,6 +140,13 @@ def run_day(run: Mapping[str, Any]) -> date | None:
     """Return the batch day of a scheduled or backfilled run: the start of its data interval, in UTC."""
     start = run.get("data_interval_start")
     return datetime.fromisoformat(start).astimezone(UTC).date() if start else None
+
+
+def _texts(line: Mapping[str, Any] | str) -> list[str]:
+    if isinstance(line, str):
+        return [line]
+    causes = [f"{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in line.get("error_detail") or ()]
+    return [str(line.get("event", "")), *causes]
 
 
 def _midnight(day: date) -> str:
