@@ -4,13 +4,14 @@ A use case is a file in `use_cases/`; this file only draws the DAG.
 """
 
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, TriggerRule
 
 from sagemaker_batch import daily
 from sagemaker_batch.daily import Daily
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.operators import StartPipelineOperator
+from sagemaker_batch.report.operator import ReportOperator
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 from sagemaker_batch.wait import BatchInputSensor
@@ -88,11 +89,16 @@ def build(use_case: UseCase) -> DAG:
         hold_predictions = PythonOperator(task_id=daily.HOLD, python_callable=work.hold_predictions)
         alert_warning = PythonOperator(task_id=daily.WARN, python_callable=work.alert)
         alert_critical = PythonOperator(task_id=daily.CRITICAL, python_callable=work.alert)
+        # Beside publish and hold: they wait for no picture, and a failed assessment is drawn as well.
+        write_report = ReportOperator(
+            task_id=daily.REPORT, python_callable=work.write_report, trigger_rule=TriggerRule.ALL_DONE
+        )
         close_run = PythonOperator(task_id=daily.CLOSE, python_callable=work.close_run).as_teardown()
 
         wait_for_batch >> resolve_model >> start_batch_monitor >> wait_for_batch_monitor >> assess_batch
         ends = [publish_predictions, alert_warning, hold_predictions, alert_critical]
         assess_batch >> branch_on_violations >> ends >> close_run
+        assess_batch >> write_report >> close_run
     return dag
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sagemaker_batch import records
+from sagemaker_batch import day_index, records
 from sagemaker_batch.errors import InputNotReady, MonitorError
 from sagemaker_batch.inputs import check_unchanged, data_objects, list_input
 from sagemaker_batch.names import batch_prefix, execution_id, s3_uri, split_s3_uri, verdict_key
@@ -83,6 +83,7 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
         "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     records.write(s3, bucket, key, record)
+    day_index.enter(s3, bucket, record)
     return record
 
 

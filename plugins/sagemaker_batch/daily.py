@@ -18,7 +18,7 @@ from sagemaker_batch.use_case import UseCase
 WAIT, RESOLVE, START = "wait_for_batch", "resolve_model", "start_batch_monitor"
 FINISH, ASSESS, BRANCH = "wait_for_batch_monitor", "assess_batch", "branch_on_violations"
 PUBLISH, WARN, HOLD, CRITICAL = "publish_predictions", "alert_warning", "hold_predictions", "alert_critical"
-CLOSE = "close_run"
+REPORT, CLOSE = "write_report", "close_run"
 # Which tasks follow which verdict. No edge leads from an alert to publish or hold: a skipped alert would skip them.
 BRANCHES = {"clean": [PUBLISH], "warned": [PUBLISH, WARN], "held": [HOLD, CRITICAL]}
 
@@ -110,6 +110,8 @@ class Daily:
         )
         short = _summary(record)
         ti.xcom_push(key="verdict", value=short)
+        # Where no page can be shown, the log says what it would.
+        print("\n".join(told(record)))  # noqa: T201 - the task's log
         if record["verdict"] == "failed":
             raise MonitorError(
                 f"Batch day {record['batch_day']} of {self.use_case.name} has no verdict, and nothing is published. "
@@ -117,6 +119,30 @@ class Daily:
                 + f" Record: {record['uri']}"
             )
         return short
+
+    @final
+    def write_report(self, **context: Any) -> dict[str, str]:
+        """Draw the run beside its verdict; nothing waits for it, and a report that cannot be drawn fails this alone."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from sagemaker_batch import records
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.report.addresses import run_addresses
+        from sagemaker_batch.report.write import write_run_report
+        from sagemaker_batch.settings import settings
+
+        ti, here = context["ti"], settings()
+        verdict = ti.xcom_pull(task_ids=ASSESS, key="verdict")
+        if verdict is None:
+            raise AirflowSkipException("The run came to no verdict, so there is nothing to draw; see its failed task.")
+        s3 = default_client("s3", here)
+        stored = records.read(s3, *names.split_s3_uri(verdict["uri"]))
+        if stored is None:
+            raise MonitorError(f"The verdict record {verdict['uri']} is gone. Clear assess_batch to write it again.")
+        record, addresses = stored.content, run_addresses(context, stored.content, here.console_url)
+        sagemaker = default_client("sagemaker", here)
+        uri = write_run_report(s3, sagemaker, here.bucket, self.use_case, record, addresses.links())
+        return {"uri": uri, "report": addresses.report, "verdict": addresses.verdict, "manifest": addresses.manifest}
 
     def branch_on_violations(self, **context: Any) -> list[str]:
         """Return the tasks that follow the verdict."""
@@ -212,7 +238,7 @@ class Daily:
 
         # What a callback could not deliver has no other way out: it has no retry.
         for left in alerts.flush(s3, here.bucket, self.use_case.name, owner=run.run_id):
-            ti.log.warning("Still undelivered: %s", left)
+            print(f"Still undelivered: {left}")  # noqa: T201 - the task's log
         return digest.close_run(
             s3,
             here.bucket,
@@ -255,6 +281,15 @@ def _silent_failure(ti: Any, run: Any) -> dict[str, Any] | None:
     if not failed:
         return None
     return {"task_id": ", ".join(failed), "what": "failed and gave no reason; its worker may have been killed"}
+
+
+def told(record: dict[str, Any]) -> list[str]:
+    """Return the verdict as lines of a log: why, the top features with both figures, where the record lies."""
+    lines = [f"Batch day {record['batch_day']} of {record['use_case']}: {record['verdict']} ({record['severity']})."]
+    lines += [f"  {reason}" for reason in record["reasons"]]
+    for item in record["top_features"]:
+        lines.append(f"  {item['feature']} ({', '.join(item['checks'])}): {item['baseline']} -> {item['today']}")
+    return [*lines, f"Record: {record['uri']}"]
 
 
 def _summary(record: dict[str, Any]) -> dict[str, Any]:

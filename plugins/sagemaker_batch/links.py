@@ -1,4 +1,4 @@
-"""The button on a task that opens its pipeline execution."""
+"""The buttons on a task: its pipeline execution, its report, its verdict record and the day's manifest."""
 
 from typing import Any
 
@@ -20,3 +20,31 @@ class ExecutionLink(BaseOperatorLink):
 
         arn = getattr(operator, "execution_arn", "") or ""
         return console_link(arn, console_url()) if arn else ""
+
+
+class _Stored(BaseOperatorLink):
+    """Opens what the task's own result names; empty until it has ended well."""
+
+    name, member = "", ""
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Return a page behind Airflow's login, never a bare S3 address."""
+        return (getattr(operator, "addresses", None) or {}).get(self.member, "")
+
+
+class ReportLink(_Stored):
+    """Opens the run's or the training's report."""
+
+    name, member = "Report", "report"
+
+
+class VerdictLink(_Stored):
+    """Opens the verdict record."""
+
+    name, member = "Verdict record", "verdict"
+
+
+class ManifestLink(_Stored):
+    """Opens the manifest that the day has, whichever run wrote it."""
+
+    name, member = "Manifest", "manifest"

@@ -134,6 +134,31 @@ def history_key(use_case: str, day: date, execution: str) -> str:
     return f"{use_case}/history/dt={day:%Y-%m-%d}/{execution}.json"
 
 
+def days_prefix(use_case: str) -> str:
+    """Prefix of the index of days: empty objects whose keys say what became of each (`day_index`)."""
+    return f"{use_case}/days/"
+
+
+def report_key(use_case: str, day: date, execution: str) -> str:
+    """Key of the report of one execution (its id): an HTML file for people."""
+    return f"{reports_prefix(use_case)}{day:%Y-%m-%d}/{execution}.html"
+
+
+def report_record_key(use_case: str, day: date, execution: str) -> str:
+    """Key of a report's figures, which later reports and the pages read."""
+    return f"{reports_prefix(use_case)}{day:%Y-%m-%d}/{execution}.json"
+
+
+def reports_prefix(use_case: str) -> str:
+    """Prefix of the reports of all days; a day (`YYYY-MM-DD/`) follows."""
+    return f"{use_case}/reports/dt="
+
+
+def training_report_key(use_case: str, execution: str) -> str:
+    """Key of the report of one training (its execution's id)."""
+    return f"{use_case}/reports/training/{execution}.html"
+
+
 def alerts_prefix(use_case: str) -> str:
     """Prefix of the conditional-put keys that make an alert go out once, with the closing slash."""
     return f"{use_case}/alerts/"

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sagemaker_batch import manifest, records
+from sagemaker_batch import day_index, manifest, records
 from sagemaker_batch.errors import PublishError
 from sagemaker_batch.names import (
     batch_prefix,
@@ -49,6 +49,7 @@ def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: d
     key = manifest_key(use_case.name, day)
     history = history_key(use_case.name, day, "").removesuffix(".json")
     done = manifest.publish(s3, bucket, key, history, content)
+    day_index.enter_published(s3, bucket, record)
     return {
         "how": done.how,
         "former_execution": done.former_execution,

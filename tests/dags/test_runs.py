@@ -255,6 +255,55 @@ def test_a_transform_that_died_is_an_error_and_alerts(house):
     assert "has no verdict" in text
 
 
+def report(house):
+    """Return the report and its figures, or two times None."""
+    key = f"churn/reports/dt={DAY}/abc123"
+    figures = house.read(f"{key}.json")
+    if figures is None:
+        return None, None
+    return house.s3.get_object(Bucket=house.bucket, Key=f"{key}.html")["Body"].read().decode(), figures
+
+
+@pytest.mark.parametrize(
+    ("played", "verdict"),
+    [
+        ({}, "clean"),
+        ({"violations": drift("f1")}, "warned"),
+        ({"violations": drift("f1", "f2", "f3")}, "held"),
+        ({"violations": BROKEN, "transform": "Failed", "scorable": False}, "held"),
+        ({"violations": drift("f1"), "transform": "Failed"}, "failed"),
+    ],
+)
+def test_every_verdict_leaves_a_report(house, played, verdict):
+    """Also of a day that failed: there the run is red for its own reason, and the report is there."""
+    _, tasks = house.run(PlayedSageMaker(house.s3, house.bucket, **played))
+    assert tasks["write_report"] == "success"
+    text, figures = report(house)
+    contract("report", figures)
+    assert figures["verdict"] == verdict
+    assert f"<title>churn, {DAY}: {verdict}</title>" in text
+
+
+@pytest.mark.parametrize(
+    ("features", "task"), [(["f1"], "publish_predictions"), (["f1", "f2", "f3"], "hold_predictions")]
+)
+def test_a_report_that_cannot_be_drawn_holds_nothing_up_and_shows(house, monkeypatch, features, task):
+    """The predictions' way is the verdict's; the run is not green."""
+    from sagemaker_batch.report import run_report
+
+    monkeypatch.setattr(run_report, "render", lambda _facts: 1 / 0)
+    state, tasks = house.run(PlayedSageMaker(house.s3, house.bucket, drift(*features)))
+    assert (state, tasks[task]) == ("failed", "success")
+    assert tasks["write_report"] in {"failed", "up_for_retry"}
+    assert report(house) == (None, None)
+
+
+def test_a_run_without_a_verdict_has_nothing_to_draw(house):
+    """The task is skipped, not red: the one that failed says why."""
+    _, tasks = house.run(PlayedSageMaker(house.s3, house.bucket, approved=False))
+    assert tasks["write_report"] == "skipped"
+
+
 def test_one_prediction_short_publishes_nothing(house):
     """Rows in and out must agree."""
     state, tasks = house.run(PlayedSageMaker(house.s3, house.bucket, rows_out=6))

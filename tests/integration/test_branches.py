@@ -30,6 +30,7 @@ CHAIN = (
     "wait_for_batch_monitor",
     "assess_batch",
     "branch_on_violations",
+    "write_report",
     "close_run",
 )
 

@@ -7,7 +7,7 @@ import pytest
 from sagemaker_batch_plugin import SageMakerBatchPlugin
 
 from sagemaker_batch.errors import BatchError
-from sagemaker_batch.links import ExecutionLink
+from sagemaker_batch.links import ExecutionLink, ManifestLink, ReportLink, VerdictLink
 from sagemaker_batch.settings import settings
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -19,9 +19,10 @@ def test_airflow_imports_the_plugin_file_alone():
     assert "sagemaker_batch/" in (PLUGINS / ".airflowignore").read_text().splitlines()
 
 
-def test_the_plugin_carries_the_link():
-    """One link, for start and sensor."""
-    assert [type(link) for link in SageMakerBatchPlugin.operator_extra_links] == [ExecutionLink]
+def test_the_plugin_carries_the_links():
+    """The execution, for start and sensor; report, verdict record and manifest for what writes them."""
+    found = [type(link) for link in SageMakerBatchPlugin.operator_extra_links]
+    assert found == [ExecutionLink, ReportLink, VerdictLink, ManifestLink]
 
 
 def test_the_link_opens_what_the_task_worked_on(monkeypatch):

@@ -1,0 +1,78 @@
+"""Where reports and records can be opened: pages behind Airflow's login, never bare S3 addresses."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from sagemaker_batch.names import execution_id
+
+ROOT = "/sagemaker-batch"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Pages of a run. Empty texts where Airflow's own address is not configured."""
+
+    report: str
+    verdict: str
+    manifest: str
+    run: str
+    execution: str
+
+    def links(self) -> list[tuple[str, str]]:
+        """Return what a report links to: words and address."""
+        return [
+            ("The run in Airflow", self.run),
+            ("The pipeline execution", self.execution),
+            ("The verdict record", self.verdict),
+            ("The day's manifest", self.manifest),
+        ]
+
+
+def use_case_path(use_case: str) -> str:
+    """Return the path of a use case's page."""
+    return f"{ROOT}/use-cases/{quote(use_case)}"
+
+
+def report_path(use_case: str, day: str, execution: str) -> str:
+    """Return the path of a run's report."""
+    return f"{use_case_path(use_case)}/days/{quote(day)}/{quote(execution)}"
+
+
+def verdict_path(use_case: str, day: str, execution: str) -> str:
+    """Return the path of a verdict record."""
+    return f"{report_path(use_case, day, execution)}/verdict"
+
+
+def manifest_path(use_case: str, day: str) -> str:
+    """Return the path of a day's manifest."""
+    return f"{use_case_path(use_case)}/days/{quote(day)}/manifest"
+
+
+def training_path(use_case: str, execution: str) -> str:
+    """Return the path of a training's report."""
+    return f"{use_case_path(use_case)}/trainings/{quote(execution)}"
+
+
+def base_url() -> str:
+    """Return Airflow's own address without a closing slash; empty when it is not configured."""
+    from airflow.sdk.configuration import conf
+
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def run_addresses(context: Any, record: dict[str, Any], console_url: str) -> Addresses:
+    """Return the pages of a run from its verdict record."""
+    from sagemaker_batch.execution import console_link
+    from sagemaker_batch.run_context import run_link
+
+    base = base_url()
+    day, arn = record["batch_day"], record["execution"]["arn"]
+    where = (record["use_case"], day, execution_id(arn))
+    return Addresses(
+        report=base + report_path(*where) if base else "",
+        verdict=base + verdict_path(*where) if base else "",
+        manifest=base + manifest_path(record["use_case"], day) if base else "",
+        run=run_link(context),
+        execution=console_link(arn, console_url),
+    )

@@ -1,0 +1,118 @@
+"""All use cases at a glance: how the last days went, what needs a person first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sagemaker_batch.report import figures, marks
+from sagemaker_batch.report.markup import Html, named, tag
+from sagemaker_batch.views.calendar import Day
+from sagemaker_batch.views.reading import Deployed
+
+DAYS = 14
+# Which state of the newest day wants to be seen first.
+URGENCY = (marks.FAILED, marks.HELD, marks.MISSING, marks.WARNED, marks.RUNNING, marks.PUBLISHED)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One use case with its last days."""
+
+    deployed: Deployed
+    days: Mapping[date, Day]
+
+    @property
+    def newest(self) -> Day | None:
+        """The last day that is known."""
+        return self.days[max(self.days)] if self.days else None
+
+    @property
+    def urgency(self) -> int:
+        """Its place in the list, lower first."""
+        newest = self.newest
+        return URGENCY.index(newest.mark) if newest else len(URGENCY)
+
+
+def body(root: str, lines: list[Line], today: date) -> list[Html | None]:
+    """Return the page's content."""
+    ordered = sorted(lines, key=lambda line: (line.urgency, line.deployed.name))
+    if not ordered:
+        said = (
+            "There is no use case whose daily DAG you may read. A use case is a file in dags/use_cases; its DAG is "
+            "called <name>_batch_monitor."
+        )
+        return [tag("h1", "Batch days"), tag("p", said)]
+    return [
+        tag("h1", "Batch days"),
+        tag(
+            "p",
+            f"The last {DAYS} days of each use case you may see ({len(ordered):,}), those that need someone first.",
+            class_="lead",
+        ),
+        _counts(ordered),
+        tag("ul", [_card(root, line, today) for line in ordered], class_="cases"),
+        tag("h2", "What the signs mean"),
+        marks.legend(),
+    ]
+
+
+def _counts(lines: list[Line]) -> Html:
+    newest = [line.newest.mark for line in lines if line.newest]
+    parts = [(mark, newest.count(mark)) for mark in URGENCY if mark in newest]
+    return tag(
+        "p",
+        "Newest days: ",
+        [[tag("strong", f"{number:,} "), marks.badge(mark), " "] for mark, number in parts],
+        class_="counts",
+    )
+
+
+def _card(root: str, line: Line, today: date) -> Html:
+    deployed, newest = line.deployed, line.newest
+    last = [today - timedelta(days=back) for back in range(DAYS, 0, -1)]
+    strip = [_cell(root, deployed.name, day, line.days.get(day)) for day in last]
+    entry = newest.entry if newest else None
+    about = f"{newest.day.day} {newest.day:%b}: {_sentence(newest)}" if newest else "No day was scored in this time."
+    return tag(
+        "li",
+        tag(
+            "div",
+            tag("h2", tag("a", named(deployed.name), href=f"{root}/use-cases/{deployed.name}")),
+            tag("p", deployed.description or ("" if deployed.known else "Not deployed."), class_="muted"),
+            class_="about-case",
+        ),
+        tag("ol", strip, class_="strip"),
+        tag(
+            "p",
+            marks.badge(newest.mark) if newest else None,
+            " ",
+            about,
+            f" Model version {entry.version}." if entry else None,
+            class_="newest",
+        ),
+        class_="case",
+    )
+
+
+def _sentence(day: Day) -> str:
+    entry = day.entry
+    if entry is None:
+        return day.mark.word + "."
+    rows = figures.count(entry.rows, "rows") if entry.rows is not None else "no rows read"
+    said = f"{entry.violated:,} of {entry.monitored:,} features violated, {rows}."
+    return f"{said} {day.note.capitalize()}." if day.note else said
+
+
+def _cell(root: str, use_case: str, day: date, known: Day | None) -> Html:
+    if known is None:
+        said = f"{day.day} {day:%b}: nothing was to be scored"
+        return tag(
+            "li", tag("span", "\u00b7", class_="cell v-none", aria_hidden="true"), tag("span", said, class_="hidden")
+        )
+    said = f"{day.day} {day:%b}: {known.mark.word}"
+    inside = [tag("span", known.mark.sign, aria_hidden="true"), tag("span", said, class_="hidden")]
+    style = f"cell v-{known.mark.style}"
+    if known.entry is None:
+        return tag("li", tag("span", inside, class_=style, title=said))
+    address = f"{root}/use-cases/{use_case}/days/{day}/{known.entry.execution}"
+    return tag("li", tag("a", inside, class_=style, href=address, title=said))
