@@ -3,8 +3,7 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse
-
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +45,9 @@ deploy: install ## the AWS side: ACTION=plan|apply|status ENV=<environment>; for
 pipelines: ## compile the pipelines of ENV=<environment> to JSON, with the SageMaker SDK
 	@$(PYTHON) local/install.py authoring
 	.venv-authoring/bin/python -m include.pipelines compile --environment $(ENV)
+
+dist: install ## the packages sagemaker_batch and sagemaker_local as wheels in dist/, the same bytes for the same sources
+	@$(AWS_PYTHON) -m local.dist
 
 mwaa: install ## the bundle of Amazon MWAA in dist/mwaa, the same bytes for the same sources (ENV=<environment>)
 	@$(AWS_PYTHON) -m include.infrastructure.bundle build --environment $(ENV)
