@@ -127,7 +127,11 @@ class PipelineTrigger(BaseTrigger):
         # asgiref's bridge lets the hook ask the triggerer for its connection from the thread; asyncio's would not.
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(call, thread_sensitive=False)(*args, **kwargs)
+        # Cancelled itself, asgiref raises another CancelledError, without the message by which the triggerer tells a
+        # person's act from its own end: on_kill would not be called, and the execution would go on.
+        answer = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)(*args, **kwargs))
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(answer)
 
 
 class StepProgress:
