@@ -17,7 +17,7 @@ COUNTED = ("tests", "failures", "errors", "skipped")
 # What imports Airflow, or needs what only its environment carries (moto). Everything else runs where the jobs run.
 AIRFLOW = ("tests/dags", "tests/unit/plugin", "tests/unit/test_locks.py")
 LAST = ("tests/integration",)
-SLOW = ("tests/perf", "tests/aws")
+SLOW = ("tests/perf", "tests/faults", "tests/aws")
 # Plugins that come with MWAA's packages and break pytest 9 when warnings are errors; no test of ours uses them.
 NO_PLUGINS = ("-p", "no:anyio", "-p", "no:asyncio")
 
