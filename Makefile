@@ -3,7 +3,9 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs
+
+
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +44,8 @@ lint: install ## ruff, mypy and the import rules
 
 ACTION ?= plan
 ENV ?= local
-deploy: install ## the AWS side: ACTION=plan|apply|status ENV=<environment>; for ENV=local `make up` must be running
-	@$(AWS_PYTHON) -m local.deploy $(ACTION) --environment $(ENV)
+deploy: install ## the AWS side: ACTION=plan|apply|status|destroy|policies ENV=<environment> ARGS=; ENV=local needs `make up`
+	@$(AWS_PYTHON) -m local.deploy $(ACTION) --environment $(ENV) $(ARGS)
 
 pipelines: ## compile the pipelines of ENV=<environment> to JSON, with the SageMaker SDK
 	@$(PYTHON) local/install.py authoring
@@ -67,3 +69,14 @@ new-use-case: install ## a commented use-case file with every key, and scripts t
 
 wheelhouse: ## fetch what the bundled monitor needs on AWS into dist/wheelhouse; deployment puts it into S3
 	@PYTHONPATH=$(CURDIR) $(PYTHON) -m include.infrastructure.wheelhouse
+
+template: install ## the CloudFormation template of ENV=<environment> in dist/cloudformation
+	@$(AWS_PYTHON) -m include.infrastructure.template --environment $(ENV)
+
+reference: install ## write docs/reference.md anew from the code: keys, Params, options, parameters, verbs
+	@$(AWS_PYTHON) -m local.reference
+
+docs: install ## build the site of the documentation into dist/docs, warnings as errors
+	@$(PYTHON) local/install.py docs
+	@$(AWS_PYTHON) -m local.reference --check || (echo "docs/reference.md is stale: make reference" && exit 1)
+	@.venv-docs/bin/mkdocs build --strict --quiet && echo "dist/docs/index.html"

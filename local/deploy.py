@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make deploy", description=__doc__)
     parser.add_argument("action")
     parser.add_argument("--environment", default=ENVIRONMENT)
-    given = parser.parse_args(arguments)
+    given, others = parser.parse_known_args(arguments)
     variables = dict(os.environ)
     if given.environment == ENVIRONMENT:
         try:
@@ -26,7 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
     variables["PYTHONPATH"] = environment.python_path()
-    command = [sys.executable, "-m", "include.infrastructure", given.action, "--environment", given.environment]
+    command = [
+        sys.executable,
+        "-m",
+        "include.infrastructure",
+        given.action,
+        "--environment",
+        given.environment,
+        *others,
+    ]
     return subprocess.run(command, env=variables, cwd=environment.REPO, check=False).returncode
 
 

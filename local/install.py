@@ -25,6 +25,7 @@ ENVIRONMENTS = {
     "airflow": (".venv", 530),
     "aws": (".venv-aws", 1000),
     "authoring": (".venv-authoring", 720),
+    "docs": (".venv-docs", 60),
     "bench": (".venv-bench", 1300),
 }
 STAMP = "installed-from"

@@ -88,7 +88,7 @@ def _section(model: type[BaseModel], path: str, to_fill: dict[str, str], mark: s
         if name == "name":
             continue
         indent = "  " * path.count(".")
-        inner = _model_of(info)
+        inner = model_of(info)
         if inner is not None:
             yield from [""] if not path else []
             if not mark or any(filled.startswith(f"{name}.") for filled in to_fill):
@@ -103,7 +103,7 @@ def _section(model: type[BaseModel], path: str, to_fill: dict[str, str], mark: s
         if name in to_fill:
             yield f"{indent}{key}: {to_fill[name]}"
         else:
-            yield f"{indent}{mark}{key}: {_default(info)}"
+            yield f"{indent}{mark}{key}: {default_of(info)}"
 
 
 def _comment(indent: str, text: str) -> Iterator[str]:
@@ -117,12 +117,14 @@ def _comment(indent: str, text: str) -> Iterator[str]:
         yield f"{indent}# {line}"
 
 
-def _model_of(info: FieldInfo) -> type[BaseModel] | None:
+def model_of(info: FieldInfo) -> type[BaseModel] | None:
+    """Return the section that a key holds, or None when it holds a value."""
     options = [info.annotation, *getattr(info.annotation, "__args__", ())]
     return next((item for item in options if isinstance(item, type) and issubclass(item, BaseModel)), None)
 
 
-def _default(info: FieldInfo) -> str:
+def default_of(info: FieldInfo) -> str:
+    """Return the default of a key as YAML has it."""
     value: Any = info.get_default(call_default_factory=True) if not info.is_required() else "..."
     return value.isoformat() if isinstance(value, date) else json.dumps(value)
 

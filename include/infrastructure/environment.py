@@ -22,62 +22,87 @@ class _Section(BaseModel):
 class InstanceTypes(_Section):
     """Instance types, unless a use case names its own."""
 
-    processing: InstanceType
-    training: InstanceType
-    transform: InstanceType
+    processing: InstanceType = Field(description="Of processing jobs and quality checks.")
+    training: InstanceType = Field(description="Of the training job.")
+    transform: InstanceType = Field(description="Of the batch transform.")
 
 
 class MaxRuntime(_Section):
     """Limits in seconds; transform jobs have none in the API."""
 
-    processing: Seconds
-    training: Seconds
-    monitoring: Seconds
+    processing: Seconds = Field(description="Of PrepareData, EvaluateModel and PrepareBatch.")
+    training: Seconds = Field(description="Of TrainModel.")
+    monitoring: Seconds = Field(description="Of baselines and checks.")
 
 
 class Images(_Section):
     """URIs that replace AWS's own images, for accounts that mirror them."""
 
-    sklearn: str | None = None
-    xgboost: str | None = None
-    monitor: str | None = None
-    analyzer: str | None = None
+    sklearn: str | None = Field(default=None, description="Runs PrepareData and PrepareBatch.")
+    xgboost: str | None = Field(default=None, description="Trains, evaluates and scores.")
+    analyzer: str | None = Field(
+        default=None, description="Runs the bundled monitor, instead of the scikit-learn image."
+    )
 
 
 class Network(_Section):
     """The VPC that jobs run in; S3, SageMaker, Logs, ECR and Lambda must be reachable from its subnets."""
 
-    subnets: Annotated[list[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")]], Field(min_length=1, max_length=16)]
+    subnets: Annotated[
+        list[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")]], Field(min_length=1, max_length=16)
+    ] = Field(description="Subnets of the jobs.")
     security_groups: Annotated[
         list[Annotated[str, Field(pattern=r"^sg-[0-9a-z]+$")]], Field(min_length=1, max_length=5)
-    ]
-    encrypt_between_instances: bool = False
+    ] = Field(description="Their security groups.")
+    encrypt_between_instances: bool = Field(
+        default=False, description="Encrypt what the instances of a job send each other."
+    )
 
 
 class Mwaa(_Section):
     """The Amazon MWAA environment that runs the DAGs, where there is one."""
 
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    environment: Annotated[str, Field(pattern=r"^[A-Za-z][0-9A-Za-z_-]{0,79}$")]
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket that MWAA reads.")]
+    environment: Annotated[
+        str, Field(pattern=r"^[A-Za-z][0-9A-Za-z_-]{0,79}$", description="Name of the MWAA environment.")
+    ]
 
 
 class Environment(_Section):
     """One environment; the file's name is the environment's name."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    inbox: bool = False
-    monitor_engine: Literal["managed", "bundled"] | None = None
-    wheelhouse: bool = False
+    name: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$", description="The file's own name; part of every resource's name.")
+    ]
+    account: Annotated[
+        str, Field(pattern=r"^\d{12}$", description="AWS account; credentials of another one are refused.")
+    ]
+    region: Annotated[
+        str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region; decides the images' registries.")
+    ]
+    bucket: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            description="Bucket of data, scripts and records; made by deployment.",
+        ),
+    ]
+    inbox: bool = Field(default=False, description="A queue that keeps every alert, as on the laptop.")
+    monitor_engine: Literal["managed", "bundled"] | None = Field(
+        default=None, description="Who checks the data, whatever the use case says."
+    )
+    wheelhouse: bool = Field(
+        default=False, description="Whether the bundled monitor installs its packages from wheels in the bucket."
+    )
     instances: InstanceTypes
     max_runtime: MaxRuntime
     images: Images = Field(default_factory=Images)
     network: Network | None = None
-    kms_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+$")] | None = None
+    kms_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+$")] | None = Field(
+        default=None, description="ARN of the key that encrypts bucket, outputs, volumes and topic."
+    )
     mwaa: Mwaa | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of every resource and job, for costs.")
 
 
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:

@@ -1,4 +1,8 @@
-"""Policies: JSON templates in policies/, filled in for one environment."""
+"""Policies: JSON templates in policies/, filled in for one environment.
+
+A key or a network of the environment adds the statements of kms.json and network.json to the roles that need them.
+`python -m include.infrastructure policies --environment prod` writes all of them, for teams whose roles others make.
+"""
 
 import json
 from pathlib import Path
@@ -10,10 +14,12 @@ from sagemaker_batch import names
 from sagemaker_batch.use_case import UseCase
 
 FOLDER = Path(__file__).parent / "policies"
+# Which statements of an environment's own come to which policy.
+NEED_KEY, NEED_NETWORK = {"execution", "airflow"}, {"execution"}
 
 
 def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
-    """Return a policy document of policies/<name>.json."""
+    """Return the policy document of policies/<name>.json, with what the environment adds to it."""
     at = f"arn:aws:sagemaker:{environment.region}:{environment.account}"
     pipelines, registry = [], []
     for use_case in use_cases:
@@ -24,17 +30,39 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
             pipelines += [f"{at}:pipeline/{pipeline}", f"{at}:pipeline/{pipeline}/*"]
         group = names.model_package_group(use_case.name, environment.name)
         registry += [f"{at}:model-package-group/{group}", f"{at}:model-package/{group}/*"]
+    values = {
+        "account": environment.account,
+        "region": environment.region,
+        "bucket": environment.bucket,
+        "function": names.lambda_function(environment.name),
+        "execution_role": names.execution_role(environment.name),
+        "topic": names.alert_topic(environment.name),
+        "inbox": names.alert_inbox(environment.name),
+        "pipeline_arns": json.dumps(pipelines),
+        "registry_arns": json.dumps(registry),
+        "kms_key": environment.kms_key or "",
+    }
+    document = _filled(name, values)
+    if environment.kms_key and name in NEED_KEY:
+        document["Statement"] += _filled("kms", values)["Statement"][: None if name == "execution" else 1]
+    if environment.network and name in NEED_NETWORK:
+        document["Statement"] += _filled("network", values)["Statement"]
+    return document
+
+
+def all_policies(environment: Environment, use_cases: list[UseCase]) -> dict[str, dict[str, Any]]:
+    """Return every policy of an environment by its name: permissions and trust of each role, bucket and queue."""
+    found = {path.stem for path in FOLDER.glob("*.json")} - {"kms", "network"}
+    if not environment.inbox:
+        found.discard("inbox")
+    return {name: policy(name, environment, use_cases) for name in sorted(found)}
+
+
+def document_of(policy_document: Any) -> Any:
+    """Return a policy as a document: boto3 decodes those of IAM, other services answer with text."""
+    return json.loads(policy_document) if isinstance(policy_document, str) else policy_document
+
+
+def _filled(name: str, values: dict[str, str]) -> dict[str, Any]:
     text = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
-    return json.loads(
-        Template(text).substitute(
-            account=environment.account,
-            region=environment.region,
-            bucket=environment.bucket,
-            function=names.lambda_function(environment.name),
-            execution_role=names.execution_role(environment.name),
-            topic=names.alert_topic(environment.name),
-            inbox=names.alert_inbox(environment.name),
-            pipeline_arns=json.dumps(pipelines),
-            registry_arns=json.dumps(registry),
-        )
-    )
+    return json.loads(Template(text).substitute(values))

@@ -8,9 +8,11 @@ from sagemaker_batch.use_case.section import ConnectionId, Section
 class Routes(Section):
     """Airflow connections that each severity goes to."""
 
-    warning: list[ConnectionId] = Field(default_factory=list)
-    critical: list[ConnectionId] = Field(default_factory=list)
-    error: list[ConnectionId] = Field(default_factory=list)
+    warning: list[ConnectionId] = Field(
+        default_factory=list, description="Where a day goes that is published and drifts."
+    )
+    critical: list[ConnectionId] = Field(default_factory=list, description="Where a held day goes.")
+    error: list[ConnectionId] = Field(default_factory=list, description="Where a run goes that failed.")
 
 
 class Alerts(Section):

@@ -12,6 +12,9 @@ from include.infrastructure.function import function_zip
 
 # What AWS cannot restrict to a resource.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+WITHOUT_RESOURCE |= {
+    f"ec2:Describe{what}" for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+}
 
 
 def listed(value):
@@ -19,9 +22,10 @@ def listed(value):
 
 
 @pytest.mark.parametrize("name", ["execution", "lambda", "airflow", "inbox"])
-def test_policies_allow_named_actions_on_named_resources(name, environment, churn):
+@pytest.mark.parametrize("where", ["local", "prod"])
+def test_policies_allow_named_actions_on_named_resources(name, where, churn):
     """No role may do everything, and nothing may be done everywhere unless AWS knows no resource for it."""
-    document = policies.policy(name, environment, [churn])
+    document = policies.policy(name, load_environment(where), [churn])
     assert len(json.dumps(document)) < 10_240
     for statement in document["Statement"]:
         actions = listed(statement["Action"])
@@ -111,7 +115,15 @@ def test_an_unknown_environment_lists_the_known_ones(capsys):
     assert "Known are: dev, local, prod, staging" in capsys.readouterr().err
 
 
-def test_destroy_is_not_built_and_says_so(capsys):
-    """What is not built ends with exit code 2 and no change."""
-    assert main(["destroy"]) == 2
-    assert "not built" in capsys.readouterr().err
+def test_the_policies_are_written_for_teams_whose_roles_others_make(tmp_path):
+    """Every policy is a file, with the key and the network of the environment in those that need them."""
+    assert main(["policies", "--environment", "prod", "--out", str(tmp_path)]) == 0
+    written = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert set(written) == {
+        "airflow", "bucket", "execution", "lambda", "trust-airflow", "trust-lambda", "trust-sagemaker",
+    }  # fmt: skip
+    said = {name: {item.get("Sid") for item in document["Statement"]} for name, document in written.items()}
+    assert {"UseTheKey", "EncryptTheVolumesOfJobs", "PutJobsIntoTheSubnets"} <= said["execution"]
+    assert "UseTheKey" in said["airflow"]
+    assert "PutJobsIntoTheSubnets" not in said["airflow"]
+    assert "${" not in "".join(path.read_text() for path in tmp_path.glob("*.json"))

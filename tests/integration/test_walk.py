@@ -1,0 +1,179 @@
+"""The life of an environment: plan, apply, run both pipelines, change a threshold, plan, apply, destroy."""
+
+import subprocess
+import sys
+import time
+from datetime import date
+
+import pytest
+
+from local import data, environment
+from local.cloud import Cloud
+from local.house import House, Ports
+from sagemaker_batch import names, registry
+
+AUTHORING = environment.REPO / ".venv-authoring" / "bin" / "python"
+DAY = date(2026, 3, 3)
+DEADLINE = 300.0
+FINAL = {"Succeeded", "Failed", "Stopped"}
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+
+
+class Place:
+    """A local AWS with nothing in it, one use case, and the commands that a person types."""
+
+    def __init__(self, house, folder):
+        self.house, self.folder = house, folder
+        self.cloud = Cloud(house.aws.url, "churn")
+        self.use_cases = folder / "use_cases"
+        self.use_cases.mkdir()
+        self.file = self.use_cases / "churn.yaml"
+        text = (environment.REPO / "dags" / "use_cases" / "churn.yaml").read_text(encoding="utf-8")
+        self.file.write_text(text, encoding="utf-8")
+        self.compiled = environment.REPO / "include" / "pipelines" / "compiled"
+
+    def deploy(self, verb, *options):
+        """Run a verb of the deployment; return exit code and what it printed."""
+        command = [sys.executable, "-m", "include.infrastructure", verb, "--use-cases", str(self.use_cases)]
+        done = subprocess.run(
+            [*command, "--compiled", str(self.compiled), *options],
+            env={
+                **environment.base(),
+                **environment.aws(self.house.aws.url),
+                "PYTHONPATH": environment.python_path(),
+            },
+            cwd=environment.REPO,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def compile(self):
+        """Compile the use case as `make pipelines` does, to a folder of the test's own."""
+        self.compiled = self.folder / "compiled"
+        command = [str(AUTHORING), "-m", "include.pipelines", "compile", "--use-cases", str(self.use_cases)]
+        variables = {**environment.base(), "PYTHONPATH": environment.python_path()}
+        subprocess.run(
+            [*command, "--out", str(self.compiled / "local")], env=variables, cwd=environment.REPO, check=True
+        )
+
+    def run(self, pipeline, **parameters):
+        """Run a pipeline to its end and return its execution's ARN."""
+        given = [{"Name": name, "Value": value} for name, value in parameters.items()]
+        arn = self.cloud.sagemaker.start_pipeline_execution(PipelineName=pipeline, PipelineParameters=given)[
+            "PipelineExecutionArn"
+        ]
+        until = time.monotonic() + DEADLINE
+        while self.cloud.execution(arn)["PipelineExecutionStatus"] not in FINAL:
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        assert self.cloud.execution(arn)["PipelineExecutionStatus"] == "Succeeded", self.cloud.steps(arn)
+        return arn
+
+
+@pytest.fixture
+def place(tmp_path):
+    with House(tmp_path / "house", Ports.free()) as house:
+        child = house.supervisor.launch(house.aws.spec(house.logs / "aws.log"))
+        house.supervisor.wait_ready(child)
+        yield Place(house, tmp_path)
+
+
+def changed(printed):
+    """Return the kinds and names of what a plan would change, and the lines that say how."""
+    lines = printed.splitlines()
+    return (
+        [tuple(line.split()[2:4]) for line in lines if line.startswith("would ")],
+        [line.strip() for line in lines if line.startswith("              ")],
+    )
+
+
+def leave_something_of_others(cloud):
+    """Put things beside ours that look alike, and return a reader of whether they are still there."""
+    s3, iam, sagemaker = cloud.s3, cloud.client("iam"), cloud.sagemaker
+    s3.create_bucket(Bucket="sagemaker-batch-local-of-others")
+    iam.create_role(RoleName="sagemaker-batch-execution-other", AssumeRolePolicyDocument=TRUST)
+    sagemaker.create_model_package_group(ModelPackageGroupName="churn-other")
+    cloud.client("sns").create_topic(Name="sagemaker-batch-alerts-other")
+
+    def there():
+        topics = [item["TopicArn"].rsplit(":", 1)[-1] for item in cloud.client("sns").list_topics()["Topics"]]
+        return {
+            *(item["Name"] for item in s3.list_buckets()["Buckets"]),
+            *(item["RoleName"] for item in iam.list_roles()["Roles"]),
+            *(
+                item["ModelPackageGroupName"]
+                for item in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+            ),
+            *(item["PipelineName"] for item in sagemaker.list_pipelines()["PipelineSummaries"]),
+            *(item["ModelName"] for item in sagemaker.list_models()["Models"]),
+            *(item["FunctionName"] for item in cloud.client("lambda").list_functions()["Functions"]),
+            *(url.rsplit("/", 1)[-1] for url in cloud.client("sqs").list_queues().get("QueueUrls", [])),
+            *topics,
+        }
+
+    return there
+
+
+@pytest.mark.skipif(not AUTHORING.exists(), reason="the authoring environment is not installed")
+@pytest.mark.timeout(900)
+def test_from_nothing_to_nothing(place):
+    """Each plan says exactly what apply then does, and destroy leaves what others have."""
+    there = leave_something_of_others(place.cloud)
+    of_others = there()
+
+    code, printed = place.deploy("plan")
+    assert code == 0, printed
+    assert "would update" not in printed
+    assert there() == of_others
+    code, printed = place.deploy("apply")
+    assert code == 0, printed
+    assert place.deploy("status")[0] == 0
+    assert "would" not in place.deploy("plan")[1]
+
+    cloud = place.cloud
+    file = place.folder / "training.csv"
+    data.write_training(file, 7)
+    cloud.put_training(file)
+    place.run(names.train_pipeline("churn", "local"))
+    version = registry.describe(cloud.sagemaker, cloud.packages()[0]["ModelPackageArn"])
+    registry.approve(cloud.sagemaker, version.arn, "For the walk.")
+    day = place.folder / "day.csv"
+    data.write_day(day, "clean", DAY, 7)
+    cloud.put_day(DAY, day)
+    prefix = names.s3_uri(cloud.bucket, names.batch_prefix("churn", DAY))
+    place.run(
+        names.batch_pipeline("churn", "local"),
+        InputDataUri=names.s3_uri(cloud.bucket, names.input_prefix("churn", DAY)),
+        OutputPrefixUri=prefix,
+    )
+    assert [key for key in cloud.keys(names.batch_prefix("churn", DAY)) if key.endswith("features.csv.out")]
+
+    place.file.write_text(place.file.read_text().replace("accuracy_threshold: 0.7", "accuracy_threshold: 0.75"))
+    code, printed = place.deploy("plan")
+    assert code == 1
+    assert "make pipelines" in printed
+    place.compile()
+    code, printed = place.deploy("plan")
+    assert code == 0, printed
+    assert changed(printed) == (
+        [("pipeline", "churn-train-baseline-local"), ("record", "churn/deployment.json")],
+        ["parameter AccuracyThreshold: DefaultValue: 0.7 -> 0.75"],
+    )
+    code, printed = place.deploy("apply")
+    assert code == 0, printed
+    assert "would" not in place.deploy("plan")[1]
+
+    code, printed = place.deploy("destroy", "--data")
+    assert code == 1
+    assert "Nothing was removed" in printed
+    assert place.deploy("status")[0] == 0
+    code, printed = place.deploy("destroy", "--data", "--yes")
+    assert code == 0, printed
+    assert version.model_name in printed
+    assert there() == of_others
+    code, printed = place.deploy("destroy", "--data", "--yes")
+    assert code == 0
+    assert "nothing of it is there" in printed
