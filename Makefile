@@ -80,3 +80,8 @@ docs: install ## build the site of the documentation into dist/docs, warnings as
 	@$(PYTHON) local/install.py docs
 	@$(AWS_PYTHON) -m local.reference --check || (echo "docs/reference.md is stale: make reference" && exit 1)
 	@.venv-docs/bin/mkdocs build --strict --quiet && echo "dist/docs/index.html"
+
+.PHONY: coverage
+coverage: install ## record what the tests of sagemaker_local see of each operation, and write its COVERAGE.md
+	@RECORD_COVERAGE=1 $(AWS_PYTHON) -m pytest -q -p no:anyio -p no:asyncio --deselect tests/sagemaker_local/test_api_coverage.py tests/sagemaker_local/test_api_*.py $(ARGS)
+	@$(AWS_PYTHON) -m sagemaker_local.coverage

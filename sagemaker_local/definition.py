@@ -36,7 +36,7 @@ OPERATIONS = {
     "RegisterModel": ("CreateModelPackage", None),
 }
 STEP_TYPES = (*OPERATIONS, "Lambda", "Callback", "Condition", "Fail")
-_OTHER_TYPES = (
+OTHER_TYPES = (
     *("Tuning", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
     *("InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach"),
 )
@@ -173,7 +173,7 @@ def _steps(definition: dict[str, Any]) -> Iterator[str]:
 def _step(body: dict[str, Any]) -> Iterator[str]:
     kind = body.get("Type")
     if kind not in STEP_TYPES:
-        if kind in _OTHER_TYPES:
+        if kind in OTHER_TYPES:
             yield f"sagemaker_local does not run steps of Type {kind}; it runs {', '.join(STEP_TYPES)}."
         else:
             yield f"Type {kind!r} is unknown; there are {', '.join(STEP_TYPES)}."

@@ -32,6 +32,8 @@ _BOUNDS = {
     "LastModifiedTimeAfter": ("LastModifiedTime", ">"),
     "LastModifiedTimeBefore": ("LastModifiedTime", "<"),
 }
+# Request member -> path in the document.
+_EQUALS = {"TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn", "WarmPoolStatusEquals": "WarmPoolStatus.Status"}
 
 
 def answer(
@@ -43,6 +45,7 @@ def answer(
     parent: str | None = None,
     name: str | None = None,
     status: str | None = None,
+    modified: str = "LastModifiedTime",
     default: str = "Ascending",
     size: int = MAX_RESULTS,
 ) -> Document:
@@ -57,32 +60,44 @@ def answer(
         parent: only the documents below it.
         name: the member that ``NameContains`` looks at.
         status: the member that ``StatusEquals`` looks at.
+        modified: the member that holds the time of the last change.
         default: the order when none is asked for.
         size: how many when none is asked for.
     """
     limit = call.request.get("MaxResults", size)
+    if others_only(call):
+        return _page(call, [], summary, limit)
     query = Query(
         sort=sorts[call.request.get("SortBy", next(iter(sorts)))],
         descending=descending(call, default),
         parent=parent,
-        terms=terms(call, name=name, status=status),
+        terms=terms(call, name=name, status=status, modified=modified),
         after=_read_token(call),
         limit=limit + 1,
     )
     return _page(call, call.tx.select(kind, query), summary, limit)
 
 
-def terms(call: Call, *, name: str | None, status: str | None = None) -> list[tuple[str, str, Any]]:
+def terms(
+    call: Call, *, name: str | None, status: str | None = None, modified: str = "LastModifiedTime"
+) -> list[tuple[str, str, Any]]:
     """Return the filters of a request as terms of a query."""
     request = call.request
-    found = [(*_BOUNDS[member], request[member]) for member in _BOUNDS if member in request]
+    bounds = [(*_BOUNDS[member], request[member]) for member in _BOUNDS if member in request]
+    found = [(modified if member == "LastModifiedTime" else member, sign, bound) for member, sign, bound in bounds]
     if name is not None and "NameContains" in request:
         found.append((name, "contains", request["NameContains"]))
     if name is not None and "PipelineNamePrefix" in request:
         found.append((name, "prefix", request["PipelineNamePrefix"]))
     if status is not None and "StatusEquals" in request:
         found.append((status, "=", request["StatusEquals"]))
+    found.extend((_EQUALS[member], "=", request[member]) for member in _EQUALS if member in request)
     return found
+
+
+def others_only(call: Call) -> bool:
+    """Tell whether only what other accounts share is asked for: there is none here."""
+    return call.request.get("CrossAccountFilterOption") == "CrossAccount"
 
 
 def descending(call: Call, default: str) -> bool:

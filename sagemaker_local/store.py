@@ -87,7 +87,8 @@ class Query:
         sort: the member to sort by; equal ones are in the order of their keys.
         descending: the highest first.
         parent: only those below it.
-        terms: ``(member, comparison, bound)``, all of which must hold.
+        terms: ``(member, comparison, bound)``, all of which must hold; dots lead into structures,
+            and of ``A|B`` the first that is there counts.
         after: the place of the last document seen, ``[sort value, key]``.
         limit: how many at most; -1 for all.
     """
@@ -257,9 +258,11 @@ class Transaction:
 
 def _extract(member: str) -> str:
     # The path stands in the text, not in a placeholder, so that an index on the same expression is used.
-    if not member.isidentifier():
+    paths = member.split("|")
+    if not all(part.isidentifier() for path in paths for part in path.split(".")):
         raise ValueError(f"{member!r} is not the name of a member")
-    return f"json_extract(body, '$.{member}')"
+    found = [f"json_extract(body, '$.{path}')" for path in paths]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
 
 class _Connection:

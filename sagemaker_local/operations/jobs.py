@@ -27,6 +27,7 @@ class JobKind:
     arn_kind: str
     defaults: Callable[[Call], Document]
     summary: tuple[str, ...]
+    modified: str = "LastModifiedTime"
 
     @property
     def name(self) -> str:
@@ -114,10 +115,10 @@ TRANSFORM = JobKind(
         "TransformJobArn",
         "CreationTime",
         "TransformEndTime",
-        "LastModifiedTime",
         "TransformJobStatus",
         "FailureReason",
     ),
+    modified="TransformEndTime|TransformStartTime|CreationTime",  # DescribeTransformJob shows no LastModifiedTime
 )
 
 
@@ -165,8 +166,23 @@ def _find(call: Call, job: JobKind) -> Document:
 
 def _list(call: Call, job: JobKind, *, default: str, size: int = listing.MAX_RESULTS) -> Document:
     sorts = {"CreationTime": "CreationTime", "Name": job.name, "Status": job.status}
-    summary = listing.pick(*job.summary)
-    return listing.answer(call, job.kind, summary, sorts, name=job.name, status=job.status, default=default, size=size)
+    pick = listing.pick(*job.summary)
+    times = job.modified.split("|")
+
+    def summary(document: Document) -> Document:
+        return {**pick(document), "LastModifiedTime": next(document[time] for time in times if time in document)}
+
+    return listing.answer(
+        call,
+        job.kind,
+        summary,
+        sorts,
+        name=job.name,
+        status=job.status,
+        modified=job.modified,
+        default=default,
+        size=size,
+    )
 
 
 def _stop(call: Call, job: JobKind) -> None:

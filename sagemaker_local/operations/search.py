@@ -52,7 +52,8 @@ def search(call: Call) -> Document:
     expression = call.request.get("SearchExpression")
     if expression is not None:
         _satisfies({}, expression, shape)  # a wrong expression is told even when there is nothing to search
-    records = [_record(call, resource, document) for document in call.tx.list(RESOURCES[resource][0])]
+    documents = [] if listing.others_only(call) else call.tx.list(RESOURCES[resource][0])
+    records = [_record(call, resource, document) for document in documents]
     found = [record for record in records if expression is None or _satisfies(record, expression, shape)]
     keyed = _sorted(call, found, shape, resource)
     member = str(_MEMBERS.get(resource, resource))

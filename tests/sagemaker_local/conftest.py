@@ -21,8 +21,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from sagemaker_local import coverage
+from tests.sagemaker_local import recorder
+from tests.sagemaker_local.recorder import RECORDER
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
+FAILED: set[str] = set()
 ROLE = "arn:aws:iam::000000000000:role/sagemaker-batch-execution-local"
 
 
@@ -112,6 +117,8 @@ class LocalAws:
                 aws_secret_access_key="local",
                 config=Config(**{"max_pool_connections": 50, "retries": {"total_max_attempts": 1}, **config}),
             )
+            if service == "sagemaker":
+                RECORDER.watch(self._clients[key])
         return self._clients[key]
 
     def close(self) -> None:
@@ -180,3 +187,27 @@ def sagemaker(local_aws: LocalAws) -> Any:
 @pytest.fixture(scope="module")
 def s3(local_aws: LocalAws) -> Any:
     return local_aws.client("s3")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember which tests passed; one of several parameters that fails takes the test's evidence away."""
+    test = report.nodeid.removeprefix("tests/sagemaker_local/").partition("[")[0]
+    if report.failed:
+        FAILED.add(test)
+        RECORDER.passed.discard(test)
+    elif report.when == "call" and report.passed and test not in FAILED:
+        RECORDER.passed.add(test)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the record when asked to; else see that what COVERAGE.md claims of tests that ran was seen in them."""
+    if os.environ.get("RECORD_COVERAGE"):
+        recorder.write()
+        return
+    if session.config.getoption("keyword") or any("[" in argument for argument in session.config.args):
+        return  # not all parameters of a test have run
+    unfounded = RECORDER.unfounded(coverage.read_record())
+    if unfounded:
+        sys.stderr.write("\nCOVERAGE.md claims what was not seen; `make coverage` records it anew:\n")
+        sys.stderr.writelines(f"{line}\n" for line in unfounded)
+        session.exitstatus = 1
