@@ -83,5 +83,5 @@ docs: install ## build the site of the documentation into dist/docs, warnings as
 
 .PHONY: coverage
 coverage: install ## record what the tests of sagemaker_local see of each operation, and write its COVERAGE.md
-	@RECORD_COVERAGE=1 $(AWS_PYTHON) -m pytest -q -p no:anyio -p no:asyncio --deselect tests/sagemaker_local/test_api_coverage.py tests/sagemaker_local/test_api_*.py $(ARGS)
+	@RECORD_COVERAGE=1 $(AWS_PYTHON) -m pytest -q -p no:anyio -p no:asyncio --deselect tests/sagemaker_local/test_api_coverage.py tests/sagemaker_local/test_api_*.py tests/sagemaker_local/test_run_steps.py $(ARGS)
 	@$(AWS_PYTHON) -m sagemaker_local.coverage

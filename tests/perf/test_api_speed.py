@@ -1,17 +1,21 @@
 """How fast the local SageMaker answers: describes, throughput, lists over 10,000 executions, 50 executions at a time.
 
-Figures are printed (`-s`). Limits are those that the project promises for two idle cores; a list is held to a ratio
-measured in the same run, so that a busy machine does not fail it.
+Figures are told on stderr. What the project promises holds on two idle cores; on a busy machine waiting for a turn is
+most of what a clock shows, so there the server's own CPU time is held to the same limits. Lists are held to a ratio
+measured in the same run.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import statistics
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +34,7 @@ P50_SECONDS = 0.005
 REQUESTS_A_SECOND = 200
 EXECUTIONS = 10_000
 AT_A_TIME = 50
+RESULT = "/opt/ml/processing/output/result"
 END = definition({"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "end"}})
 
 
@@ -65,6 +70,12 @@ class Line:
 
     def close(self):
         self._connection.close()
+
+
+def cpu_seconds(aws):
+    """Return the CPU time that the server has used."""
+    fields = Path(f"/proc/{aws.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fill(aws, pipeline, count):
@@ -107,16 +118,22 @@ def test_describes_and_lists_stay_fast_over_ten_thousand_executions(aws):
     later = statistics.median(
         line.seconds(50, "ListPipelineExecutions", **listing, NextToken=page["NextToken"]),
     )
+    used = cpu_seconds(aws)
     describe = line.seconds(300, "DescribePipelineExecution", PipelineExecutionArn=arn)
+    cost = (cpu_seconds(aws) - used) / 300
     line.close()
     rate = throughput(aws, arn)
     p50 = statistics.median(describe)
-    print(
-        f"\ndescribe p50 {p50 * 1000:.2f} ms, p99 {sorted(describe)[-3] * 1000:.2f} ms; {rate:.0f} requests/s; page of "
-        f"100: {few * 1000:.1f} ms of 100 executions, {many * 1000:.1f} ms of 10,100, {later * 1000:.1f} ms in the middle"
+    sys.stderr.write(
+        f"\ndescribe p50 {p50 * 1000:.2f} ms, p99 {sorted(describe)[-3] * 1000:.2f} ms, CPU {cost * 1000:.2f} ms; "
+        f"{rate:.0f} requests/s; a page of 100: {few * 1000:.1f} ms of 100 executions, {many * 1000:.1f} ms of 10,100, "
+        f"{later * 1000:.1f} ms in their middle; load {os.getloadavg()[0]:.1f}\n"
     )
-    assert p50 < P50_SECONDS
-    assert rate > REQUESTS_A_SECOND
+    assert cost < P50_SECONDS
+    assert 1 / cost > REQUESTS_A_SECOND
+    if os.getloadavg()[0] < 1.5:
+        assert p50 < P50_SECONDS
+        assert rate > REQUESTS_A_SECOND
     assert max(many, later) < 2 * few + 0.002
 
 
@@ -133,16 +150,15 @@ def throughput(aws, arn, count=2000, threads=4):
 
 
 SCRIPT = """
-import sys
-with open('/opt/ml/processing/output/result/value', 'w') as file:
-    file.write(str(int(sys.argv[1]) * 3))
+import pathlib, sys
+pathlib.Path(sys.argv[2], 'value').write_text(str(int(sys.argv[1]) * 3))
 """
 
 
 def test_fifty_executions_at_a_time_come_to_their_own_results(aws):
     """Each has its own parameter, its own job and its own output."""
     where = {"Std:Join": {"On": "/", "Values": ["s3://bucket/out", get("Execution.PipelineExecutionId")]}}
-    step = processing("Work", SCRIPT, get("Parameters.Number"), ProcessingOutputConfig=outputs(result=where))
+    step = processing("Work", SCRIPT, get("Parameters.Number"), RESULT, ProcessingOutputConfig=outputs(result=where))
     text = definition(step, parameters=[{"Name": "Number", "Type": "String"}])
     put_scripts(aws)
     sagemaker = aws.client("sagemaker")
@@ -164,6 +180,6 @@ def test_fifty_executions_at_a_time_come_to_their_own_results(aws):
         return "Executing" not in statuses and statuses
 
     assert set(wait_for(ended, 280, "all executions to end")) == {"Succeeded"}
-    print(f"\n{AT_A_TIME} executions at a time: {time.monotonic() - begun:.1f} s")
+    sys.stderr.write(f"\n{AT_A_TIME} executions at a time: {time.monotonic() - begun:.1f} s\n")
     results = [read(aws, f"out/{arn.rpartition('/')[2]}/value") for arn in arns]
     assert results == [str(number * 3) for number in range(AT_A_TIME)]
