@@ -21,6 +21,8 @@ from sagemaker_local.admin.faults import Fault
 from sagemaker_local.admin.routes import PREFIX, Admin
 from sagemaker_local.api import Api
 from sagemaker_local.connection import drop
+from sagemaker_local.console.markup import ROOT
+from sagemaker_local.console.routes import Console
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.errors import ApiError
 from sagemaker_local.forward import Forward
@@ -47,6 +49,7 @@ class Server:
         self._nonce = uuid.uuid4().hex
         self._running = anyio.Event()
         self._admin = Admin(api)
+        self._console = Console(api)
         self._forward = Forward(delegate, api.faults, api.calls, forwarded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +59,8 @@ class Server:
         request = Request(scope, receive)
         if scope["path"] == "/_local/health":
             await self._health()(scope, receive, send)
+        elif scope["path"].startswith(ROOT):
+            await (await self._console.answer(request))(scope, receive, send)
         elif scope["path"].startswith(PREFIX):
             response = await self._admin.answer(request)
             await response(scope, receive, send)
@@ -75,6 +80,7 @@ class Server:
     async def close(self) -> None:
         """Close the connections to the rest of AWS."""
         await self._forward.close()
+        self._console.close()
 
     def _health(self) -> Response:
         ours, theirs = self._running.is_set(), self._delegate.is_ready

@@ -1,0 +1,99 @@
+"""``/_local/console``: which page an address shows. GET only, and only for browsers of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import traceback
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from sagemaker_local.api import Api
+from sagemaker_local.console import files, pages
+from sagemaker_local.console.markup import ROOT, Html, page, tag
+from sagemaker_local.errors import ApiError, ResourceNotFoundError
+from sagemaker_local.jobs.clients import Clients
+
+_STYLE = (Path(__file__).with_name("style.css")).read_text(encoding="utf-8")
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_JOB_KINDS = ("processing-job", "training-job", "transform-job")
+
+
+class Console:
+    """Answers the addresses of the console."""
+
+    def __init__(self, api: Api) -> None:
+        """Remember the service; S3 and logs are asked at its own endpoint."""
+        self._api = api
+        self._clients = Clients(api.endpoint_url, api.region)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        if not _is_local(request):
+            return _said(403, "Not from here", "The console answers browsers of the same machine only, at 127.0.0.1.")
+        if request.method not in {"GET", "HEAD"}:
+            return _said(405, "Read only", "The console changes nothing: use the API.")
+        raw = request.scope.get("raw_path", b"").decode("ascii", "replace") or request.url.path
+        rest = raw.partition("?")[0].removeprefix(ROOT)
+        if rest == "":
+            return RedirectResponse(f"{ROOT}/", headers=_HEADERS)
+        if rest == "/style.css":
+            return Response(_STYLE, media_type="text/css", headers=_HEADERS)
+        path = [unquote(part) for part in rest.removeprefix("/").split("/")]
+        return await run_in_threadpool(self._shown, path)
+
+    def _shown(self, path: list[str]) -> Response:
+        try:
+            shown = self._page(path)
+        except ApiError as error:
+            return _said(404, "Not there", error.message)
+        except (ClientError, BotoCoreError) as error:
+            return _said(404, "Not there", str(error))
+        except Exception as error:  # noqa: BLE001 - a page that cannot be made must not end the server, and is told
+            traceback.print_exception(error)
+            return _said(500, "This page failed", f"{type(error).__name__}: {error}")
+        return HTMLResponse(shown, headers=_HEADERS)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._clients.close()
+
+    def _page(self, path: list[str]) -> Html:
+        match path:
+            case [""]:
+                return pages.index(self._api)
+            case ["executions", pipeline, identifier]:
+                return pages.execution(self._api, pipeline, identifier)
+            case ["jobs", kind, name] if kind in _JOB_KINDS:
+                return pages.job(self._api, self._clients, kind, name)
+            case ["groups", name]:
+                return pages.group(self._api, name)
+            case ["s3", bucket, key]:
+                return files.place(self._clients, bucket, key)
+        raise ResourceNotFoundError("The console has no such page.")
+
+
+def _is_local(request: Request) -> bool:
+    """Tell whether a browser of this machine asks, under a name of this machine: no other page's name leads here."""
+    try:
+        peer = ipaddress.ip_address(request.client.host if request.client else "").is_loopback
+    except ValueError:
+        peer = False
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    return peer and host in {"127.0.0.1", "localhost", "::1"}
+
+
+def _said(status: int, title: str, sentence: str) -> Response:
+    return HTMLResponse(page(title, tag("p", sentence)), status, headers=_HEADERS)
