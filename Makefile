@@ -29,8 +29,8 @@ test: ## every test within 15 minutes, warnings as errors (ARGS='-k word' goes t
 	@$(PYTHON) local/install.py airflow aws authoring
 	@$(AWS_PYTHON) -m local.testing $(ARGS)
 
-test-all: ## make test, and the tests that take longer (tests/perf, tests/faults)
-	@$(PYTHON) local/install.py airflow aws authoring
+test-all: ## make test, what takes longer (tests/perf, tests/faults), and plugin and DAGs on the newest Airflow
+	@$(PYTHON) local/install.py airflow airflow-newest aws authoring
 	@$(AWS_PYTHON) -m local.testing --all $(ARGS)
 
 faults: install ## break each thing in a real Airflow and write docs/reliability.md (ONLY='worker triggerer_killed' or SAMPLE=3 SEED=7: a few, no page)

@@ -23,6 +23,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 # Folder, and roughly what it takes on disk; a download is about a third of it.
 ENVIRONMENTS = {
     "airflow": (".venv", 530),
+    "airflow-newest": (".venv-newest", 480),
     "aws": (".venv-aws", 1000),
     "authoring": (".venv-authoring", 720),
     "docs": (".venv-docs", 60),

@@ -18,6 +18,10 @@ COUNTED = ("tests", "failures", "errors", "skipped")
 AIRFLOW = ("tests/dags", "tests/unit/plugin", "tests/unit/test_locks.py")
 LAST = ("tests/integration",)
 SLOW = ("tests/perf", "tests/faults", "tests/aws")
+# What runs once more on the newest Airflow and the newest amazon provider.
+NEWEST = ("tests/dags", "tests/unit/plugin")
+# The bundle is for MWAA, which carries what it carries.
+NOT_NEWEST = "--ignore=tests/dags/test_mwaa_bundle.py"
 # Plugins that come with MWAA's packages and break pytest 9 when warnings are errors; no test of ours uses them.
 NO_PLUGINS = ("-p", "no:anyio", "-p", "no:asyncio")
 
@@ -59,6 +63,7 @@ def plan(root: Path, *, slow: bool) -> list[Run]:
         Run("integration", ".venv-aws", tuple(path for path in here if path in LAST)),
     ]
     if slow:
+        runs.append(Run("newest", ".venv-newest", (*(path for path in here if path in NEWEST), NOT_NEWEST)))
         runs.append(Run("slow", ".venv-aws", tuple(path for path in here if path in SLOW)))
     return [run for run in runs if run.paths]
 
