@@ -1,0 +1,81 @@
+"""The first task of a day: which objects it pins, who waits for them, and who does not."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from sagemaker_batch.use_case import load_use_case
+from sagemaker_batch.wait import BatchInputSensor
+
+USE_CASE = load_use_case(Path(__file__).parents[3] / "dags" / "use_cases" / "churn.yaml")
+# Yesterday, by the use case's own calendar (UTC): over, and not long ago.
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+@pytest.fixture
+def use_case():
+    ready = USE_CASE.data.ready.model_copy(
+        update={"success_object": "_SUCCESS", "files": None, "quiet_seconds": 0, "deadline_minutes": 2 * 24 * 60}
+    )
+    return USE_CASE.model_copy(update={"data": USE_CASE.data.model_copy(update={"ready": ready})})
+
+
+def look(use_case, run_type, *, days_ago=1, **params):
+    start = TODAY - timedelta(days=days_ago)
+    run = SimpleNamespace(
+        run_type=run_type, data_interval_start=start, data_interval_end=start + timedelta(days=1), conf=None
+    )
+    params = {"batch_day": None, "model_policy": "latest", **params}
+    return BatchInputSensor(task_id="wait", use_case=use_case).poke({"dag_run": run, "params": params})
+
+
+def put(s3, bucket, name, body=b"a,b\n1,2\n", day=YESTERDAY):
+    s3.put_object(Bucket=bucket, Key=f"churn/input/dt={day:%Y-%m-%d}/{name}", Body=body)
+
+
+def test_a_run_by_the_clock_waits_for_its_day(s3, bucket, use_case):
+    """The sender may be late; the deadline of the use case has not passed."""
+    put(s3, bucket, "a.csv")
+    assert not look(use_case, "scheduled").is_done
+
+
+def test_after_the_deadline_it_fails_and_says_which_it_was(s3, bucket, use_case):
+    """Nobody waits for ever."""
+    with pytest.raises(AirflowFailException, match=r"no complete input.*the deadline .* has passed"):
+        look(use_case, "scheduled", days_ago=4)
+
+
+@pytest.mark.parametrize(("run_type", "params"), [("backfill", {}), ("manual", {"batch_day": f"{YESTERDAY:%Y-%m-%d}"})])
+def test_a_backfilled_day_without_input_fails_at_once(s3, bucket, use_case, run_type, params):
+    """Waiting would not bring back a day that has passed."""
+    put(s3, bucket, "a.csv")
+    with pytest.raises(AirflowFailException, match=f"_SUCCESS is not among them; a {run_type} run never waits"):
+        look(use_case, run_type, **params)
+
+
+def test_a_complete_day_is_pinned_object_by_object(s3, bucket, use_case):
+    """Version ids, so that an object that is replaced under the run is noticed."""
+    put(s3, bucket, "a.csv")
+    put(s3, bucket, "b.csv")
+    put(s3, bucket, "_SUCCESS", b"")
+    found = look(use_case, "backfill").xcom_value
+    assert found["batch_day"] == f"{YESTERDAY:%Y-%m-%d}"
+    assert [item["key"].rsplit("/", 1)[-1] for item in found["objects"]] == ["a.csv", "b.csv"]
+    assert all(item["version_id"] and item["etag"] for item in found["objects"])
+    put(s3, bucket, "a.csv", b"a,b\n9,9\n")
+    again = look(use_case, "backfill").xcom_value
+    assert again["objects"][0]["version_id"] != found["objects"][0]["version_id"]
+    assert again["objects"][1] == found["objects"][1]
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+def test_a_half_complete_day_is_refused_whatever_lies_there(s3, bucket, use_case, run_type):
+    """Today's data is not complete before midnight, marker or not."""
+    put(s3, bucket, "a.csv", day=TODAY)
+    put(s3, bucket, "_SUCCESS", b"", day=TODAY)
+    with pytest.raises(AirflowFailException, match="is not over"):
+        look(use_case, run_type, days_ago=0)
