@@ -68,6 +68,7 @@ def build(use_case: UseCase) -> DAG:
             task_id=daily.START,
             pipeline_name="{{ batch_pipeline() }}",
             about="{{ ti.xcom_pull(task_ids='wait_for_batch')['batch_day'] }}",
+            timeout=6 * 3600,
             parameters={
                 "InputDataUri": "{{ ti.xcom_pull(task_ids='wait_for_batch')['prefix'] }}",
                 "OutputPrefixUri": "{{ ti.xcom_pull(task_ids='wait_for_batch')['output_prefix'] }}",
@@ -79,7 +80,7 @@ def build(use_case: UseCase) -> DAG:
             task_id=daily.FINISH,
             execution_arn="{{ ti.xcom_pull(task_ids='start_batch_monitor') }}",
             fail_on=(),
-            timeout=6 * 3600,
+            timeout=3600,
         )
         assess_batch = PythonOperator(task_id=daily.ASSESS, python_callable=work.assess_batch)
         branch_on_violations = BranchPythonOperator(task_id=daily.BRANCH, python_callable=work.branch_on_violations)

@@ -79,7 +79,7 @@ def build(use_case: UseCase) -> DAG:
         wait_for_training = PipelineSensor(
             task_id=monthly.FINISH,
             execution_arn="{{ ti.xcom_pull(task_ids='start_training') }}",
-            timeout=24 * 3600,
+            timeout=3600,
         )
         read_candidate = PythonOperator(task_id=monthly.READ, python_callable=work.read_candidate)
         review_candidate = PythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate)

@@ -10,6 +10,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, get_parsing_context, tas
 from airflow.sdk.exceptions import AirflowFailException
 
 from sagemaker_batch.failures import failure_callback
+from sagemaker_batch.refusals import AwsRetryPolicy
 from sagemaker_batch.settings import use_cases_folder
 from sagemaker_batch.use_case import Alerts, Schedule, UseCase, UseCaseError, load_use_case
 
@@ -47,6 +48,9 @@ def defaults(use_case: UseCase) -> dict[str, Any]:
         "owner": ", ".join(use_case.owners),
         "retries": max(2, use_case.retries),
         "retry_delay": timedelta(seconds=use_case.retry_delay_seconds),
+        "retry_policy": AwsRetryPolicy(),
+        # The later a task stands in its day, the sooner it runs: days are finished before new ones are begun.
+        "weight_rule": "upstream",
         "on_failure_callback": failure_callback(use_case.name, use_case.alerts, use_case.schedule.timezone),
     }
 

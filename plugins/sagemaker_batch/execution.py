@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from sagemaker_batch.status import Meaning, meaning
+from sagemaker_batch.status import Meaning, is_terminal, meaning
 
 # The service's own refusals that mean "it has ended already".
 ALREADY_ENDED = {"ValidationException", "ConflictException"}
@@ -57,6 +57,8 @@ class Outcome:
             what += f"\n  step {step['name']}: {step['reason'] or 'no reason given'}"
             if step["log"]:
                 what += f"\n    log: {step['log']}"
+            if step["log_link"]:
+                what += f"\n    {step['log_link']}"
         return what
 
 
@@ -65,16 +67,14 @@ def read_steps(client: Any, arn: str) -> list[Step]:
     return [_step(item) for item in _pages(client, arn)]
 
 
-def read_outcome(client: Any, arn: str) -> Outcome:
-    """Describe the execution and list its steps (two kinds of call).
+def outcome_of(client: Any, arn: str, answer: dict[str, Any]) -> Outcome:
+    """Make the outcome of what Describe answered; the steps are listed when it has ended.
 
     Raises:
         ExecutionError: its status is unknown to this version.
     """
-    answer = client.describe_pipeline_execution(PipelineExecutionArn=arn)
     status = answer["PipelineExecutionStatus"]
-    meaning(status)
-    steps = read_steps(client, arn)
+    steps = read_steps(client, arn) if is_terminal(status) else []
     created: datetime | None = answer.get("CreationTime")
     return Outcome(
         status=status,
@@ -82,7 +82,13 @@ def read_outcome(client: Any, arn: str) -> Outcome:
         created=created.isoformat() if created else "",
         failure_reason=answer.get("FailureReason", ""),
         failed_steps=[
-            {"name": step.name, "reason": step.reason, "log": step.log, "metadata": step.metadata}
+            {
+                "name": step.name,
+                "reason": step.reason,
+                "log": step.log,
+                "log_link": log_link(step.arn, step.log),
+                "metadata": step.metadata,
+            }
             for step in steps
             if step.status == "Failed"
         ],
@@ -140,6 +146,21 @@ def log_place(kind: str, arn: str) -> str:
         return ""
     name = re.split(r"[:/]", arn)[-1]
     return f"{group}/{name}" if kind == "Lambda" else f"{group}: {name}/"
+
+
+def log_link(arn: str, place: str) -> str:
+    """Return CloudWatch's page of a job's log, from the job's ARN and `log_place`; empty when it has none."""
+    found = re.match(r"arn:([^:]+):[^:]+:([^:]+):", arn)
+    if found is None or not place:
+        return ""
+    partition, region = found.groups()
+    group, _, prefix = place.partition(": ")
+    host = "amazonaws.cn" if partition == "aws-cn" else "aws.amazon.com"
+    # The console's own way of writing: twice quoted, with $ for %.
+    page = f"#logsV2:log-groups/log-group/{quote(quote(group, safe=''), safe='').replace('%', '$')}"
+    if prefix:
+        page += f"$3FlogStreamNameFilter$3D{quote(quote(prefix, safe=''), safe='').replace('%', '$')}"
+    return f"https://{region}.console.{host}/cloudwatch/home?region={region}{page}"
 
 
 def _pages(client: Any, arn: str) -> Iterator[dict[str, Any]]:

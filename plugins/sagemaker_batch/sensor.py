@@ -2,33 +2,39 @@
 
 import time
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from sagemaker_batch.errors import BatchError
-from sagemaker_batch.execution import Outcome, read_outcome, stop
+from sagemaker_batch.execution import Outcome, outcome_of, stop
+from sagemaker_batch.kill import ENDS_A_WAIT, Cause, Kill
 from sagemaker_batch.links import ExecutionLink
+from sagemaker_batch.progress import StepProgress
+from sagemaker_batch.refusals import AwsRetryPolicy, Refusal, refusal
 from sagemaker_batch.request import token
 from sagemaker_batch.settings import polling, where_to_ask
 from sagemaker_batch.status import MEANINGS, UNSUCCESSFUL, is_terminal
-from sagemaker_batch.trigger import PipelineTrigger
+
+PROGRESS = "step_progress"
 
 
 class PipelineSensor(BaseSensorOperator):
     """Waits until a pipeline execution is terminal and returns its outcome.
 
     The outcome is a dictionary: `status`, `arn`, `created`, `failure_reason`, `failed_steps` (name, reason, log,
-    metadata) and `steps` (name, status, kind, arn, metadata). It is made from a fresh look at SageMaker by whichever
-    worker resumes, never from what an earlier one remembered.
+    log_link, metadata) and `steps` (name, status, kind, arn, metadata). It is made from a fresh look at SageMaker by
+    whichever worker resumes, never from what an earlier one remembered.
 
     Args:
         execution_arn: the execution.
         fail_on: terminal statuses that fail the task, with every failed step's own reason; by default all but
             Succeeded. A caller that judges by itself passes `()`. A status unknown to this version always fails.
         deferrable: wait in the triggerer (default); otherwise the task is rescheduled between looks.
-        cancel_on_kill: stop the execution when a person ends the task, or when the timeout passes.
+        cancel_on_kill: stop the execution when a person marks the task as failed, the run is deleted, or the timeout
+            passes. A task that is cleared comes back to the same execution; one marked as success leaves it at work,
+            and so does a worker or a triggerer that is shut down.
         poll_seconds: seconds between looks; default from [sagemaker_batch].
         aws_conn_id, region, verify, botocore_config: how to reach AWS; defaults from [sagemaker_batch].
     """
@@ -55,6 +61,7 @@ class PipelineSensor(BaseSensorOperator):
         if unknown:
             raise ValueError(f"fail_on knows no status {min(unknown)!r}; known: {', '.join(MEANINGS)}")
         kwargs.setdefault("mode", "reschedule")
+        kwargs.setdefault("retry_policy", AwsRetryPolicy())
         super().__init__(poke_interval=poll_seconds or 30.0, **kwargs)
         self.execution_arn = execution_arn
         self.fail_on = sorted(fail_on)
@@ -65,14 +72,22 @@ class PipelineSensor(BaseSensorOperator):
         self.region = region
         self.verify = verify
         self.botocore_config = botocore_config
+        self._ti: Any = None
+        self._kill: Kill | None = None
 
     def execute(self, context: Any) -> Any:
         """Look once; return, or wait in the triggerer (or between reschedules)."""
+        self._begin(context)
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                self._too_late(self.execution_arn, error)
         outcome = self._look()
         if is_terminal(outcome.status):
             return self._judge(outcome)
+        from sagemaker_batch.trigger import PipelineTrigger
+
         every, first = polling()
         aws_conn_id, region = where_to_ask(self.aws_conn_id, self.region)
         self.defer(
@@ -92,38 +107,72 @@ class PipelineSensor(BaseSensorOperator):
         )
         return None
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Resume from the event alone: any worker may do it."""
+        self._begin(context)
         self.execution_arn = arn = event["arn"]
         if event.get("error"):
             raise AirflowException(
                 f"Waiting for {arn} ended because asking about it fails: {event['error']}. "
                 "The execution itself may still be at work. Check the role and the region of the triggerer."
             )
-        if event.get("timeout"):
+        outcome = self._look()  # tells of an execution that is gone, too
+        if event.get("timeout") and not is_terminal(outcome.status):
             self._too_late(arn)
-        outcome = self._look()
         if not is_terminal(outcome.status):
             raise AirflowException(
                 f"{arn} was {event.get('status')} and is {outcome.status} now; the task looks again."
             )
         return self._judge(outcome)
 
-    def poke(self, context: Any) -> PokeReturnValue:  # noqa: ARG002 - Airflow's signature
-        """Look once, in the mode that does not defer."""
-        outcome = self._look()
+    def poke(self, context: Any) -> PokeReturnValue:
+        """Look once, in the mode that does not defer; what is known of the steps outlives the process."""
+        client, store = self._client(), context.get("task_state_store")
+        answer = self._describe(client)
+        progress = StepProgress(self.log, store.get(PROGRESS) if store else None)
+        if answer["PipelineExecutionStatus"] in MEANINGS:
+            progress.show(client, self.execution_arn, answer)
+            if store:
+                store.set(PROGRESS, progress.remember())
+        outcome = self._outcome(client, answer)
         if not is_terminal(outcome.status):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._judge(outcome))
 
     def on_kill(self) -> None:
-        """Stop the execution when the task is killed while it looks."""
-        if self.cancel_on_kill and stop(self._client(), self.execution_arn, self._stop_token(self.execution_arn)):
-            self.log.info("The task was killed: stopping %s", self.execution_arn)
+        """Find out why the task is killed while it looks, and stop the execution if a person wants it ended."""
+        if self._kill is not None:
+            self._kill.happen(self._ti)
+
+    def _begin(self, context: Any) -> None:
+        self._ti = context.get("ti")
+        self._kill = Kill(self._end, self.log)
+
+    def _end(self, cause: Cause) -> None:
+        """Stop the execution; runs beside the main thread."""
+        if not self.cancel_on_kill or cause not in ENDS_A_WAIT:
+            return
+        if stop(self._client(), self.execution_arn, self._stop_token(self.execution_arn)):
+            self.log.info("Stopping %s", self.execution_arn)
 
     def _look(self) -> Outcome:
+        client = self._client()
+        return self._outcome(client, self._describe(client))
+
+    def _describe(self, client: Any) -> dict[str, Any]:
         try:
-            return read_outcome(self._client(), self.execution_arn)
+            return client.describe_pipeline_execution(PipelineExecutionArn=self.execution_arn)
+        except client.exceptions.ClientError as error:
+            if refusal(error) is not Refusal.GONE:
+                raise
+            raise AirflowFailException(
+                f"{self.execution_arn} does not exist: it or its pipeline was deleted, or it is in another account or "
+                f"region ({error}). Clear the task that starts it."
+            ) from error
+
+    def _outcome(self, client: Any, answer: dict[str, Any]) -> Outcome:
+        try:
+            return outcome_of(client, self.execution_arn, answer)
         except BatchError as error:
             raise AirflowFailException(str(error)) from error
 
@@ -134,13 +183,13 @@ class PipelineSensor(BaseSensorOperator):
         self.log.info("%s", outcome.sentence())
         return outcome.as_dict()
 
-    def _too_late(self, arn: str) -> None:
+    def _too_late(self, arn: str, error: Exception | None = None) -> NoReturn:
         stopped = self.cancel_on_kill and stop(self._client(), arn, self._stop_token(arn))
         raise AirflowFailException(
             f"{arn} was still at work after {self.timeout:.0f} s"
             + (" and is being stopped." if stopped else "; it was left alone.")
             + " Raise the sensor's timeout, or look for the step that hangs."
-        )
+        ) from error
 
     def _stop_token(self, arn: str) -> str:
         return token("stop", arn)

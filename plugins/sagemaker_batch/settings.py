@@ -30,7 +30,8 @@ def settings() -> Settings:
     `aws_conn_id` (default: none, so that boto3 finds the role of MWAA or the variables of a laptop), `console_url`
     (a page of an execution; `{region}`, `{pipeline}` and `{execution}` are filled in), `poll_seconds` (30) and
     `first_poll_seconds` (10: an event that fires within moments of a deferral can meet a task that the scheduler does
-    not yet know as deferred, so shorten it only where pipelines are as fast as in tests).
+    not yet know as deferred, so shorten it only where pipelines are as fast as in tests), `pool` (sagemaker_executions)
+    and `max_executions` (see `sagemaker_batch.pool`).
 
     Raises:
         BatchError: a required option is absent; the message names the variable to set.
@@ -38,40 +39,46 @@ def settings() -> Settings:
     return Settings(
         environment=_required("environment"),
         bucket=_required("bucket"),
-        region=_option("region"),
-        aws_conn_id=_option("aws_conn_id") or None,
-        console_url=_option("console_url"),
+        region=option("region"),
+        aws_conn_id=option("aws_conn_id") or None,
+        console_url=option("console_url"),
     )
 
 
 def where_to_ask(aws_conn_id: str | None, region: str | None) -> tuple[str | None, str]:
     """Fill in connection and region from the section where an operator was given none."""
-    return aws_conn_id or _option("aws_conn_id") or None, region or _option("region")
+    return aws_conn_id or option("aws_conn_id") or None, region or option("region")
 
 
 def polling() -> tuple[float, float]:
     """Return the seconds between polls, and before the first one."""
-    return float(_option("poll_seconds") or 30), float(_option("first_poll_seconds") or 10)
+    return float(option("poll_seconds") or 30), float(option("first_poll_seconds") or 10)
+
+
+def pool_name() -> str:
+    """Return the pool of starts."""
+    return option("pool") or "sagemaker_executions"
 
 
 def console_url() -> str:
     """Return the template of an execution's page; empty when none is configured."""
-    return _option("console_url")
+    return option("console_url")
 
 
 def use_cases_folder(default: str) -> str:
     """Return the folder of the use-case files."""
-    return _option("use_cases_folder") or default
+    return option("use_cases_folder") or default
 
 
-def _option(name: str) -> str:
+def option(name: str) -> str:
+    """Return an option of the section; empty where it is not set."""
     from airflow.sdk.configuration import conf
 
     return (conf.get(SECTION, name, fallback="") or "").strip()
 
 
 def _required(name: str) -> str:
-    value = _option(name)
+    value = option(name)
     if not value:
         raise BatchError(
             f"Airflow's configuration has no [{SECTION}] {name}. "

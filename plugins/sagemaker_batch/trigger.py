@@ -1,30 +1,19 @@
 """Waiting for an execution in the triggerer: one Describe per poll, and no worker."""
 
 import asyncio
-import logging
-import random
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from sagemaker_batch.kill import ENDS_A_START, ENDS_A_WAIT, Cause, cause
+from sagemaker_batch.progress import StepProgress
+from sagemaker_batch.refusals import Refusal, backoff, passes, refusal
 from sagemaker_batch.status import MEANINGS, is_terminal
 
-BACKOFF_LIMIT_SECONDS = 300.0
-# What passes by itself: throttling in its several names, and the service's own bad moments.
-PASSING = {
-    "InternalFailure",
-    "InternalServerError",
-    "RequestLimitExceeded",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
+# The triggerer gives on_kill thirty seconds.
+KILL_LOOKS, KILL_PAUSE_SECONDS = 5, 2.0
 
 
 class PipelineTrigger(BaseTrigger):
@@ -32,9 +21,13 @@ class PipelineTrigger(BaseTrigger):
 
     Everything that reaching AWS needs travels with it (connection id, region, verify, botocore's configuration), so
     that the triggerer asks where the worker asked. Events: `{"arn", "status"}`; `{"arn", "timeout": true}` when the
-    deadline passed (the task then stops the execution); `{"arn", "error": text}` when asking cannot succeed.
+    deadline passed (the task then stops the execution); `{"arn", "gone": true}` when the execution does not exist any
+    more; `{"arn", "error": text}` when asking cannot succeed.
     The deadline is a moment (seconds since the epoch), so a restarted triggerer does not begin anew.
     """
+
+    # After which kills the execution is stopped: a cleared sensor comes back to the same execution.
+    stops_on: ClassVar[frozenset[Cause]] = ENDS_A_WAIT
 
     def __init__(  # noqa: PLR0917 - the triggerer passes keywords
         self,
@@ -63,7 +56,7 @@ class PipelineTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments."""
-        return "sagemaker_batch.trigger.PipelineTrigger", {
+        return f"sagemaker_batch.trigger.{type(self).__name__}", {
             "arn": self.arn,
             "aws_conn_id": self.aws_conn_id,
             "region": self.region,
@@ -84,38 +77,68 @@ class PipelineTrigger(BaseTrigger):
         progress = StepProgress(self.log)
         while True:
             left = None if self.deadline is None else self.deadline - time.time()
-            if left is not None and left <= 0:
-                yield TriggerEvent({"arn": self.arn, "timeout": True})
-                return
-            await asyncio.sleep(pause if left is None else min(pause, left))
+            await asyncio.sleep(pause if left is None else max(min(pause, left), 0.0))
             try:
                 if client is None:
                     client = await self._in_thread(self._client)
                 answer = await self._in_thread(client.describe_pipeline_execution, PipelineExecutionArn=self.arn)
-                await self._in_thread(progress.show, client, self.arn)
+                await self._in_thread(progress.show, client, self.arn, answer)
+                status = answer["PipelineExecutionStatus"]
+                if status not in MEANINGS or is_terminal(status):
+                    yield self.ended(status)
+                    return
+                if self.deadline is not None and time.time() >= self.deadline:
+                    event = await self.too_late(client)
+                    if event is not None:
+                        yield event
+                        return
             except Exception as error:  # noqa: BLE001 - whatever it is, the task must hear of it
+                if refusal(error) is Refusal.GONE:
+                    yield TriggerEvent({"arn": self.arn, "gone": True})
+                    return
                 if not passes(error):
                     yield TriggerEvent({"arn": self.arn, "error": f"{type(error).__name__}: {error}"})
                     return
                 troubles += 1
                 pause = backoff(self.poll_seconds, troubles)
                 self.log.warning("Asking about %s failed (%s); again in %.0f s", self.arn, error, pause)
+                if self.deadline is not None and time.time() >= self.deadline:
+                    yield TriggerEvent({"arn": self.arn, "timeout": True})
+                    return
                 continue
             troubles, pause = 0, self.poll_seconds
-            status = answer["PipelineExecutionStatus"]
-            if status not in MEANINGS or is_terminal(status):
-                yield TriggerEvent({"arn": self.arn, "status": status})
-                return
+
+    def ended(self, status: str) -> TriggerEvent:
+        """Return the event of an execution that has ended, or whose status nobody knows."""
+        return TriggerEvent({"arn": self.arn, "status": status})
+
+    async def too_late(self, client: Any) -> TriggerEvent | None:  # noqa: ARG002 - for those that stop it themselves
+        """Return the event of a deadline that has passed, or None to go on waiting."""
+        return TriggerEvent({"arn": self.arn, "timeout": True})
 
     async def on_kill(self) -> None:
-        """Stop the execution when a person ends the waiting task."""
+        """Stop the execution when a person ended the waiting task; Airflow calls this for every act of a person."""
         if not self.cancel_on_kill:
             return
         from sagemaker_batch.execution import stop
 
+        why = await self._why_killed()
+        if why not in self.stops_on:
+            self.log.info("%s: %s is left alone", why.value if why else "Why is unknown", self.arn)
+            return
         client = await self._in_thread(self._client)
         if await self._in_thread(stop, client, self.arn, self.stop_token):
-            self.log.info("Stopping %s because its task was ended", self.arn)
+            self.log.info("%s: stopping %s", why.value, self.arn)
+
+    async def _why_killed(self) -> Cause | None:
+        for attempt in range(KILL_LOOKS):
+            try:
+                return await self._in_thread(cause, self.task_instance)
+            except Exception:
+                if attempt == KILL_LOOKS - 1:
+                    self.log.exception("Airflow does not say why the task was ended")
+                await asyncio.sleep(KILL_PAUSE_SECONDS)
+        return None
 
     def _client(self) -> Any:
         from sagemaker_batch.aws import client
@@ -134,36 +157,50 @@ class PipelineTrigger(BaseTrigger):
         return await asyncio.shield(answer)
 
 
-class StepProgress:
-    """Prints each change of a step once."""
+class HoldTrigger(PipelineTrigger):
+    """Holds the start's pool slot until the execution is terminal, then ends the task itself, as a success.
 
-    def __init__(self, log: logging.Logger | Any) -> None:
-        self.log = log
-        self.seen: dict[str, str] = {}
+    Ended from here, the task does not queue for a slot again, behind starts that would fill the pool while its work is
+    done already. A deadline that passes stops the execution first, and waits for its end with the slot still held;
+    only then is the task resumed, to fail. What the execution's end means is the sensor's to say.
+    """
 
-    def show(self, client: Any, arn: str) -> None:
-        """List the steps and print what changed since the last time."""
-        from sagemaker_batch.execution import read_steps
+    stops_on: ClassVar[frozenset[Cause]] = ENDS_A_START
 
-        for step in read_steps(client, arn):
-            if self.seen.get(step.name) != step.status:
-                self.seen[step.name] = step.status
-                self.log.info("%s: %s%s", step.name, step.status, f" ({step.reason})" if step.reason else "")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stopped = False
+
+    def ended(self, status: str) -> TriggerEvent:
+        """End the task, unless it must say what was wrong."""
+        if self._stopped:
+            return TriggerEvent({"arn": self.arn, "timeout": True, "status": status})
+        return TaskSuccessEvent() if status in MEANINGS else super().ended(status)
+
+    async def too_late(self, client: Any) -> TriggerEvent | None:
+        """Stop the execution once, and go on until it has ended."""
+        from sagemaker_batch.execution import stop
+
+        if not self.cancel_on_kill:
+            return TriggerEvent({"arn": self.arn, "timeout": True})
+        self._stopped = await self._in_thread(stop, client, self.arn, self.stop_token)
+        self.log.warning("The deadline has passed: stopping %s", self.arn)
+        self.deadline = None
+        return None
 
 
-def passes(error: Exception) -> bool:
-    """Tell whether waiting can cure the error: throttling, 5xx, no connection, no answer."""
-    from botocore.exceptions import ClientError, HTTPClientError
-    from botocore.exceptions import ConnectionError as NoConnection
+class PauseTrigger(BaseTrigger):
+    """Fires at a moment (seconds since the epoch): a wait that costs neither a worker nor a retry."""
 
-    if isinstance(error, ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        http = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return code in PASSING or http >= 500 or http == 429
-    return isinstance(error, (NoConnection, HTTPClientError))
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until = until
 
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments."""
+        return "sagemaker_batch.trigger.PauseTrigger", {"until": self.until}
 
-def backoff(poll_seconds: float, troubles: int) -> float:
-    """Return the pause after so many failures in a row: doubling, with jitter, at most five minutes."""
-    longest = min(BACKOFF_LIMIT_SECONDS, max(poll_seconds, 0.1) * 2 ** min(troubles, 12))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire when the moment has come; at once when it has passed."""
+        await asyncio.sleep(max(self.until - time.time(), 0.0))
+        yield TriggerEvent({"paused": True})

@@ -35,6 +35,9 @@ def _environment(monkeypatch):
         "AIRFLOW__SAGEMAKER_BATCH__ENVIRONMENT": "local",
         "AIRFLOW__SAGEMAKER_BATCH__BUCKET": BUCKET,
         "AIRFLOW__SAGEMAKER_BATCH__REGION": "us-east-1",
+        # What the tests play has ended before anyone looks.
+        "AIRFLOW__SAGEMAKER_BATCH__POLL_SECONDS": "0.1",
+        "AIRFLOW__SAGEMAKER_BATCH__FIRST_POLL_SECONDS": "0",
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -61,7 +61,8 @@ for kind in below(BaseTrigger):
         found[path] = again.serialize() == (path, arguments)
 print(json.dumps(found))
 """
-EXAMPLES = {"PipelineTrigger": {"arn": "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e"}}
+EXECUTION = {"arn": "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e"}
+EXAMPLES = {"PipelineTrigger": EXECUTION, "HoldTrigger": EXECUTION, "PauseTrigger": {"until": 1.5}}
 
 
 @pytest.fixture(scope="module")

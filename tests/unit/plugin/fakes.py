@@ -34,6 +34,7 @@ class FakeSageMaker:
         self.calls = []
         self.fail_next = []
         self.steps = []
+        self.after_stop = "Stopped"
         self.numbers = itertools.count(1)
 
     def describe_pipeline(self, **request):
@@ -52,12 +53,22 @@ class FakeSageMaker:
 
     def describe_pipeline_execution(self, **request):
         self._called("describe_pipeline_execution", request)
-        status = self.executions[request["PipelineExecutionArn"]]["status"]
-        return {"PipelineExecutionStatus": status, "CreationTime": datetime(2026, 3, 4, tzinfo=UTC)}
+        if request["PipelineExecutionArn"] not in self.executions:
+            raise refusal("ResourceNotFound", "DescribePipelineExecution")
+        item = self.executions[request["PipelineExecutionArn"]]
+        status = item["status"]
+        if status == "Stopping":  # the next look finds it stopped
+            item["status"] = "Stopped"
+        created = datetime(2026, 3, 4, tzinfo=UTC)
+        return {
+            "PipelineExecutionStatus": status,
+            "CreationTime": created,
+            "LastModifiedTime": item.get("modified", created),
+        }
 
     def stop_pipeline_execution(self, **request):
         self._called("stop_pipeline_execution", request)
-        self.executions[request["PipelineExecutionArn"]]["status"] = "Stopped"
+        self.executions[request["PipelineExecutionArn"]]["status"] = self.after_stop
 
     def get_paginator(self, name):
         return self if name == "list_pipeline_executions" else FakeSteps(self)
@@ -70,6 +81,8 @@ class FakeSageMaker:
                     {
                         "PipelineExecutionArn": arn,
                         "PipelineExecutionDisplayName": item["request"]["PipelineExecutionDisplayName"],
+                        "PipelineExecutionDescription": item["request"].get("PipelineExecutionDescription", ""),
+                        "PipelineExecutionStatus": item["status"],
                     }
                     for arn, item in self.executions.items()
                 ]
@@ -94,6 +107,7 @@ class FakeSteps:
 
     def paginate(self, **_request):
         # Two pages: the provider's own hook reads the first only.
+        self.sagemaker.calls.append(("list_pipeline_execution_steps", _request))
         for step in self.sagemaker.steps:
             yield {"PipelineExecutionSteps": [step]}
 

@@ -5,14 +5,18 @@ import importlib.util
 import json
 import pathlib
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout, TaskDeferred
+from airflow.triggers.base import TaskSuccessEvent
 
 from sagemaker_batch.execution import console_link, log_place, read_steps, stop
+from sagemaker_batch.progress import StepProgress
+from sagemaker_batch.refusals import backoff, passes
 from sagemaker_batch.sensor import PipelineSensor
-from sagemaker_batch.trigger import PipelineTrigger, backoff, passes
+from sagemaker_batch.trigger import HoldTrigger, PauseTrigger, PipelineTrigger
 
 _spec = importlib.util.spec_from_file_location("plugin_fakes", pathlib.Path(__file__).with_name("fakes.py"))
 fakes = importlib.util.module_from_spec(_spec)
@@ -43,18 +47,22 @@ def sensor(sagemaker, arn, **changes):
     return found
 
 
-def trigger(sagemaker, arn, **changes):
+def trigger(sagemaker, arn, kind=PipelineTrigger, **changes):
     arguments = {"poll_seconds": 0.01, "first_poll_seconds": 0.0, **changes}
-    found: Any = PipelineTrigger(arn=arn, **arguments)
+    found: Any = kind(arn=arn, **arguments)
     found._client = lambda: sagemaker
     return found
 
 
-def event_of(found):
+def first_event(found):
     async def first():
         return await anext(found.run())
 
-    return asyncio.run(asyncio.wait_for(first(), 20)).payload
+    return asyncio.run(asyncio.wait_for(first(), 20))
+
+
+def event_of(found):
+    return first_event(found).payload
 
 
 def test_what_has_ended_is_not_deferred(sagemaker, arn):
@@ -103,6 +111,10 @@ def test_every_bad_end_fails_with_the_steps_own_reasons(sagemaker, arn, status):
         sensor(sagemaker, arn).execute({})
     assert "step PrepareBatch: ClientError: the file is empty" in str(caught.value)
     assert "/aws/sagemaker/ProcessingJobs: prepare-1/" in str(caught.value)
+    assert (
+        "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/"
+        "$252Faws$252Fsagemaker$252FProcessingJobs$3FlogStreamNameFilter$3Dprepare-1$252F" in str(caught.value)
+    )
 
 
 def test_a_caller_that_judges_gets_every_end(sagemaker, arn):
@@ -184,9 +196,160 @@ def test_the_triggers_deadline_is_a_moment(sagemaker, arn):
     assert event_of(trigger(sagemaker, arn, deadline=time.time() - 1)) == {"arn": arn, "timeout": True}
 
 
-def test_ending_the_waiting_task_stops_the_execution(sagemaker, arn):
-    """A person who ends the task in Airflow ends the work."""
-    asyncio.run(trigger(sagemaker, arn, stop_token="s" * 32).on_kill())
+@pytest.fixture
+def airflow_says(monkeypatch):
+    """Set the state in which Airflow has the waiting task when its trigger is killed."""
+
+    def say(state):
+        states = {} if state == "absent" else {"r": {"wait": state}}
+        monkeypatch.setattr(
+            "airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", lambda **_: states
+        )
+
+    return say
+
+
+def kill(found):
+    found._task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="wait", map_index=-1)
+    asyncio.run(found.on_kill())
+
+
+@pytest.mark.parametrize("state", ["failed", "absent"])
+@pytest.mark.parametrize("kind", [PipelineTrigger, HoldTrigger])
+def test_marking_the_waiting_task_as_failed_stops_the_execution(sagemaker, arn, airflow_says, state, kind):
+    """A person who ends the task in Airflow, or deletes its run, ends the work."""
+    airflow_says(state)
+    kill(trigger(sagemaker, arn, kind, stop_token="s" * 32))
+    assert sagemaker.executions[arn]["status"] == "Stopped"
+
+
+@pytest.mark.parametrize("kind", [PipelineTrigger, HoldTrigger])
+def test_marking_it_as_success_leaves_the_execution_at_work(sagemaker, arn, airflow_says, kind):
+    """Airflow calls on_kill for that too."""
+    airflow_says("success")
+    kill(trigger(sagemaker, arn, kind))
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+@pytest.mark.parametrize(("kind", "status"), [(PipelineTrigger, "Executing"), (HoldTrigger, "Stopped")])
+def test_clearing_a_sensor_keeps_the_execution_and_clearing_a_start_ends_it(sagemaker, arn, airflow_says, kind, status):
+    """The sensor comes back to the same one, the start makes another."""
+    airflow_says(None)
+    kill(trigger(sagemaker, arn, kind))
+    assert sagemaker.executions[arn]["status"] == status
+
+
+def test_a_kill_of_a_trigger_leaves_the_execution_alone_when_asked(sagemaker, arn, airflow_says):
+    """`cancel_on_kill=False` travels with the trigger."""
+    airflow_says("failed")
+    kill(trigger(sagemaker, arn, cancel_on_kill=False))
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+def test_a_kill_whose_reason_is_unknown_leaves_the_execution_alone(sagemaker, arn, monkeypatch):
+    """Airflow is asked several times, and then nothing is guessed."""
+    asked = []
+
+    def silent(**_):
+        asked.append(1)
+        raise RuntimeError
+
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.RuntimeTaskInstance.get_task_states", silent)
+    monkeypatch.setattr("sagemaker_batch.trigger.KILL_PAUSE_SECONDS", 0.0)
+    kill(trigger(sagemaker, arn))
+    assert len(asked) == 5
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped", "CompletedWithFailures"])
+def test_the_start_is_ended_by_its_trigger_whatever_the_end(sagemaker, arn, status):
+    """It does not queue for a pool slot again; the sensor says what the end means."""
+    sagemaker.executions[arn]["status"] = status
+    assert isinstance(first_event(trigger(sagemaker, arn, HoldTrigger)), TaskSuccessEvent)
+
+
+def test_an_unknown_status_resumes_the_start(sagemaker, arn):
+    """The task then fails and says so."""
+    sagemaker.executions[arn]["status"] = "Hibernating"
+    assert event_of(trigger(sagemaker, arn, HoldTrigger)) == {"arn": arn, "status": "Hibernating"}
+
+
+def test_a_start_that_is_too_late_keeps_its_slot_until_the_execution_has_stopped(sagemaker, arn):
+    """Freed while it is Stopping, the slot would let another start pass the cap."""
+    sagemaker.after_stop = "Stopping"
+    event = event_of(trigger(sagemaker, arn, HoldTrigger, deadline=time.time() - 1, stop_token="s" * 32))
+    assert event == {"arn": arn, "timeout": True, "status": "Stopped"}
+    assert sagemaker.count("stop_pipeline_execution") == 1
+
+
+def test_a_start_that_must_not_be_stopped_is_resumed_when_it_is_too_late(sagemaker, arn):
+    """The execution goes on, and the task says so."""
+    late = trigger(sagemaker, arn, HoldTrigger, deadline=time.time() - 1, cancel_on_kill=False)
+    assert event_of(late) == {"arn": arn, "timeout": True}
+    assert sagemaker.executions[arn]["status"] == "Executing"
+
+
+def test_an_end_that_came_before_the_deadline_was_noticed_is_an_end(sagemaker, arn):
+    """A triggerer that was down over the deadline reports what happened, not that it was late."""
+    sagemaker.executions[arn]["status"] = "Succeeded"
+    assert event_of(trigger(sagemaker, arn, deadline=time.time() - 1)) == {"arn": arn, "status": "Succeeded"}
+
+
+def test_a_deleted_execution_is_told(sagemaker, arn):
+    """It will not come back, however long one waits."""
+    del sagemaker.executions[arn]
+    assert event_of(trigger(sagemaker, arn)) == {"arn": arn, "gone": True}
+    with pytest.raises(AirflowFailException, match=f"{arn} does not exist"):
+        sensor(sagemaker, arn).execute({})
+
+
+def test_a_pause_ends_at_its_moment(sagemaker):
+    """A triggerer that restarts after it fires at once."""
+    pause = PauseTrigger(time.time() - 5)
+    path, arguments = pause.serialize()
+    assert path == "sagemaker_batch.trigger.PauseTrigger"
+    assert first_event(PauseTrigger(**arguments)).payload == {"paused": True}
+
+
+def looks(sagemaker, arn, count, changes=()):
+    """Let a StepProgress look that often; the execution changes before the looks that are named."""
+    progress = StepProgress(PipelineTrigger(arn).log)
+    for number in range(count):
+        if number in changes:
+            sagemaker.executions[arn]["modified"] = number
+        progress.show(sagemaker, arn, sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn))
+    return sagemaker.count("list_pipeline_execution_steps")
+
+
+def test_a_poll_is_one_call_while_nothing_changes(sagemaker, arn):
+    """The steps are listed at first, and again when the execution was modified."""
+    assert looks(sagemaker, arn, 9) == 1
+    assert looks(sagemaker, arn, 9, changes=(4, 7)) == 1 + 3
+
+
+def test_the_steps_are_listed_now_and_then_all_the_same(sagemaker, arn):
+    """AWS does not promise that a step's progress modifies the execution."""
+    assert looks(sagemaker, arn, 31) == 4
+
+
+def test_a_rescheduled_sensor_remembers_which_steps_it_has_shown(sagemaker, arn, caplog):
+    """Each look is a process of its own; a step's change is printed once."""
+    store = fakes.FakeStore()
+    sagemaker.steps = [FAILED_STEP]
+    for _ in range(3):
+        sensor(sagemaker, arn, deferrable=False).poke({"task_state_store": store})
+    assert sagemaker.count("list_pipeline_execution_steps") == 1
+
+
+def test_a_rescheduled_sensor_stops_what_it_waited_for_too_long(sagemaker, arn, monkeypatch):
+    """As the deferred one does."""
+
+    def out_of_time(*_):
+        raise AirflowSensorTimeout
+
+    monkeypatch.setattr("airflow.sdk.BaseSensorOperator.execute", out_of_time)
+    with pytest.raises(AirflowFailException, match="is being stopped"):
+        sensor(sagemaker, arn, deferrable=False).execute({})
     assert sagemaker.executions[arn]["status"] == "Stopped"
 
 
