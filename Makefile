@@ -3,7 +3,7 @@ PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets coverage
 
 
 
@@ -81,7 +81,9 @@ docs: install ## build the site of the documentation into dist/docs, warnings as
 	@$(AWS_PYTHON) -m local.reference --check || (echo "docs/reference.md is stale: make reference" && exit 1)
 	@.venv-docs/bin/mkdocs build --strict --quiet && echo "dist/docs/index.html"
 
-.PHONY: coverage
 coverage: install ## record what the tests of sagemaker_local see of each operation, and write its COVERAGE.md
 	@RECORD_COVERAGE=1 $(AWS_PYTHON) -m pytest -q -p no:anyio -p no:asyncio --deselect tests/sagemaker_local/test_api_coverage.py tests/sagemaker_local/test_api_*.py tests/sagemaker_local/test_run_steps.py $(ARGS)
 	@$(AWS_PYTHON) -m sagemaker_local.coverage
+
+compose-secrets: install ## write .env for docker-compose.yaml with fresh secrets, once (ENV=<environment>)
+	@$(AWS_PYTHON) -m local.compose --environment $(ENV)
