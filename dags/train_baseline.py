@@ -11,6 +11,7 @@ from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.monthly import Monthly
 from sagemaker_batch.operators import StartPipelineOperator
+from sagemaker_batch.report.operator import ReportOperator
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
@@ -82,9 +83,10 @@ def build(use_case: UseCase) -> DAG:
             timeout=3600,
         )
         read_candidate = PythonOperator(task_id=monthly.READ, python_callable=work.read_candidate)
+        write_report = ReportOperator(task_id=monthly.REPORT, python_callable=work.write_report)
         review_candidate = PythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate)
 
-        start_training >> wait_for_training >> read_candidate >> review_candidate
+        start_training >> wait_for_training >> read_candidate >> [review_candidate, write_report]
     return dag
 
 

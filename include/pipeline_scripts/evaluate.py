@@ -71,10 +71,13 @@ def evaluate(given: argparse.Namespace) -> None:
     """Do the job; arguments as `main` declares them."""
     schema = read_schema(given.schema / "feature_schema.json")
     labels, features = load_rows(given.test / "test.csv", len(schema.to_json()["encoded"]))
-    scores = predict(load_model(given.model / "model.tar.gz"), features)
+    booster = load_model(given.model / "model.tar.gz")
+    scores = predict(booster, features)
     given.output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(evaluation(schema, labels, scores), indent=1)
     (given.output / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    importance = json.dumps(feature_importance(schema, booster), indent=1, ensure_ascii=False)
+    (given.output / "feature_importance.json").write_text(importance + "\n", encoding="utf-8")
     with (given.output / "predictions.csv").open("w", encoding="utf-8") as stream:
         stream.write("prediction,label\n" if schema.problem == REGRESSION else "prediction,probability,label\n")
         for label, score in zip(labels, scores):  # noqa: B905 - Python 3.9 has no strict
@@ -83,6 +86,24 @@ def evaluate(given: argparse.Namespace) -> None:
             else:
                 stream.write(f"{int(score >= THRESHOLD)},{float(score)!r},{int(label)}\n")
     print(text)
+
+
+def feature_importance(schema: FeatureSchema, booster: xgboost.Booster) -> dict[str, Any]:
+    """Return each feature's share of the trees' total gain; the columns of a category's values are summed up.
+
+    A model that never splits has no gain: all shares are 0. The built-in algorithm knows no column names, so XGBoost
+    calls the columns f0, f1, ... in the order of the schema's `encoded`.
+    """
+    owners = [feature.name for feature in schema.features for _ in feature.encoded()]
+    gains = dict.fromkeys((feature.name for feature in schema.features), 0.0)
+    for column, gain in booster.get_score(importance_type="total_gain").items():
+        gains[owners[int(column.removeprefix("f"))]] += float(gain)
+    total = sum(gains.values())
+    return {
+        "version": 1,
+        "kind": "total_gain",
+        "features": {name: gain / total if total else 0.0 for name, gain in gains.items()},
+    }
 
 
 def evaluation(schema: FeatureSchema, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from sagemaker_batch.errors import ExecutionError
 from sagemaker_batch.use_case import UseCase
 
 START, FINISH, READ, REVIEW = "start_training", "wait_for_training", "read_candidate", "review_candidate"
+REPORT = "write_training_report"
 
 
 class Monthly:
@@ -68,6 +69,27 @@ class Monthly:
             "execution_arn": outcome["arn"],
             "metrics": metrics,
         }
+
+    @final
+    def write_report(self, **context: Any) -> dict[str, str]:
+        """Draw the training; it stands beside the review, and holds it up no more than it holds up anything else."""
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.report.addresses import training_address
+        from sagemaker_batch.report.write_training import write_training_report
+        from sagemaker_batch.settings import settings
+
+        here, candidate = settings(), context["ti"].xcom_pull(task_ids=READ)
+        address, links = training_address(context, self.use_case.name, candidate["execution_arn"], here.console_url)
+        uri = write_training_report(
+            default_client("s3", here),
+            default_client("sagemaker", here),
+            here.bucket,
+            self.use_case,
+            candidate["arn"],
+            float(context["params"]["accuracy_threshold"]),
+            links,
+        )
+        return {"uri": uri, "report": address}
 
     @final
     def review_candidate(self, **context: Any) -> dict[str, Any]:

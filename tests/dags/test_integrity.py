@@ -27,7 +27,8 @@ DAILY = {
 MONTHLY = {
     "start_training": {"wait_for_training"},
     "wait_for_training": {"read_candidate"},
-    "read_candidate": {"review_candidate"},
+    "read_candidate": {"review_candidate", "write_training_report"},
+    "write_training_report": set(),
     "review_candidate": set(),
 }
 

@@ -155,7 +155,7 @@ class House:
         self.monkeypatch.setattr(
             aws, "client", lambda service, *a, **k: sagemaker if service == "sagemaker" else real(service, *a, **k)
         )
-        (dag,) = self.dags(file).values()
+        dag = self.dags(file)[f"churn_{file}"]
         run = dag.test(run_conf={"batch_day": DAY} if conf is None else conf)
         return str(run.state), {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 

@@ -76,3 +76,19 @@ def run_addresses(context: Any, record: dict[str, Any], console_url: str) -> Add
         run=run_link(context),
         execution=console_link(arn, console_url),
     )
+
+
+def training_address(
+    context: Any, use_case: str, execution_arn: str, console_url: str
+) -> tuple[str, list[tuple[str, str]]]:
+    """Return the page of a training's report, and what the report links to."""
+    from sagemaker_batch.execution import console_link
+    from sagemaker_batch.run_context import run_link
+
+    base = base_url()
+    links = [
+        ("The run in Airflow", run_link(context)),
+        ("The pipeline execution", console_link(execution_arn, console_url)),
+        ("All model versions", base + use_case_path(use_case) if base else ""),
+    ]
+    return base + training_path(use_case, execution_id(execution_arn)) if base else "", links

@@ -26,7 +26,7 @@ class Box:
 
 
 FEATURE, SCORES, ROW = Box(340, 130), Box(640, 180), Box(96, 24, 0, 0, 1, 0)
-SQUARE = Box(300, 300, 34, 10, 10, 34)
+SQUARE = Box(310, 300, 44, 10, 10, 34)
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,18 @@ def categories(baseline: dict[str, float], today: dict[str, float]) -> Html:
         "tr", [tag("th", item, scope="col") for item in ("Category", "Baseline and today", "Baseline", "Today", "")]
     )
     return tag("table", tag("thead", head), tag("tbody", rows), class_="bars")
+
+
+def bar(share: float) -> Html:
+    """Draw one bar of a length from 0 to 1."""
+    return tag(
+        "svg",
+        tag("rect", x=0, y=3, width=_n(share * 100), height=10, class_="today"),
+        viewBox="0 0 101 16",
+        preserveAspectRatio="none",
+        class_="bar",
+        aria_hidden="true",
+    )
 
 
 def curve(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], across: str, up: str, said: str) -> Html:

@@ -1,5 +1,6 @@
 """The report of a batch run: verdict and why, rows, model, scores, features against their baselines. Pure."""
 
+import itertools
 import re
 import statistics
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from sagemaker_batch.report import charts, figures, marks, page
 from sagemaker_batch.report.charts import Steps
 from sagemaker_batch.report.features import Feature, Side
 from sagemaker_batch.report.markup import Html, join, named, tag
-from sagemaker_batch.report.scores import ScoreCounts, edges
+from sagemaker_batch.report.scores import ScoreCounts
 
 CARDS = 200
 CHECKS = {
@@ -142,30 +143,32 @@ def _scores(facts: RunFacts) -> Html | None:
     today, training = facts.today_scores, facts.training_scores
     if today is None or not today.count:
         return None
-    bins = edges()
+    bins = today.edges
     now = Steps(bins, charts.shares(today.counts))
     then = Steps(bins, charts.shares(training.counts if training else [0] * len(today.counts)))
     before = [charts.shares(counts) for counts in facts.earlier if sum(counts)]
     band = [(min(column), max(column)) for column in zip(*before, strict=True)]
-    means = _means(facts.earlier)
+    means = _means(facts.earlier, bins)
     said = f"Scores of {today.count:,} records, mean {figures.number(today.mean, 3)} today"
     parts = [("Today", today.mean, f"{today.count:,} records")]
     if training and training.count:
         parts.append(("Training (test rows)", training.mean, f"{training.count:,} records"))
         said += f", {figures.number(training.mean, 3)} in training"
     if means:
-        span = f"{len(means)} earlier days, daily means {min(means):.3f} to {max(means):.3f}"
+        span = (
+            f"{len(means)} earlier days, daily means {figures.number(min(means), 3)} to {figures.number(max(means), 3)}"
+        )
         parts.append(("Last 30 days", statistics.fmean(means), span))
-        said += f", {statistics.fmean(means):.3f} over {len(means)} earlier days"
+        said += f", {figures.number(statistics.fmean(means), 3)} over {len(means)} earlier days"
     key = [tag("li", tag("i", class_=f"key {style}"), word) for style, word in _score_key(training, before)]
     return tag(
         "section",
         tag("h2", "Scores"),
-        tag("p", "Share of records by predicted score (0 to 1).", class_="muted"),
+        tag("p", "Share of records by what the model predicts.", class_="muted"),
         charts.scores(now, then, band, said + "."),
         tag("ul", key, class_="keys"),
         page.facts([(label, f"mean {figures.number(mean, 3)}", below) for label, mean, below in parts]),
-        tag("p", f"{today.outside:,} predictions are no number between 0 and 1.", class_="note")
+        tag("p", f"{today.outside:,} predictions lie outside of the plot or are no number.", class_="note")
         if today.outside
         else None,
     )
@@ -180,8 +183,8 @@ def _score_key(training: ScoreCounts | None, before: list[list[float]]) -> list[
     return keys
 
 
-def _means(earlier: list[list[int]]) -> list[float]:
-    middles = [(low + high) / 2 for low, high in zip(edges(), edges()[1:], strict=False)]
+def _means(earlier: list[list[int]], bins: list[float]) -> list[float]:
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(bins)]
     return [
         sum(part * middle for part, middle in zip(charts.shares(counts), middles, strict=True))
         for counts in earlier

@@ -10,8 +10,14 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass
 class ScoreCounts:
-    """Counts over `BINS` equal bins from 0 to 1; what lies outside or is no number is counted apart."""
+    """Counts over `BINS` equal bins from `low` to `high`; what lies outside or is no number is counted apart.
 
+    A classifier's scores lie from 0 to 1. A regression's have the range of those on its test rows, with half
+    of it more on either side, so that days of one model compare.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
     counts: list[int] = field(default_factory=lambda: [0] * BINS)
     total: float = 0.0
     outside: int = 0
@@ -26,6 +32,11 @@ class ScoreCounts:
         """Their mean."""
         return self.total / self.count if self.count else None
 
+    @property
+    def edges(self) -> list[float]:
+        """The bins' edges."""
+        return [self.low + (self.high - self.low) * index / BINS for index in range(BINS + 1)]
+
     def add(self, value: bytes) -> None:
         """Count one score."""
         try:
@@ -33,25 +44,27 @@ class ScoreCounts:
         except ValueError:
             self.outside += 1
             return
-        if 0.0 <= score <= 1.0:
-            self.counts[min(int(score * BINS), BINS - 1)] += 1
+        if self.low <= score <= self.high:
+            place = int((score - self.low) / (self.high - self.low) * BINS)
+            self.counts[min(place, BINS - 1)] += 1
             self.total += score
         else:
             self.outside += 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the report's record carries it."""
-        return {"counts": self.counts, "mean": self.mean, "outside": self.outside}
+        return {
+            "low": self.low,
+            "high": self.high,
+            "counts": self.counts,
+            "mean": self.mean,
+            "outside": self.outside,
+        }
 
 
-def edges() -> list[float]:
-    """Return the bins' edges."""
-    return [index / BINS for index in range(BINS + 1)]
-
-
-def of_predictions(bodies: Iterable[Any]) -> ScoreCounts:
+def of_predictions(bodies: Iterable[Any], low: float = 0.0, high: float = 1.0) -> ScoreCounts:
     """Count the last cell of every line (`id,score`) of open objects."""
-    found = ScoreCounts()
+    found = ScoreCounts(low, high)
     for body in bodies:
         for line in _lines(body):
             found.add(line.rsplit(b",", 1)[-1])
@@ -59,15 +72,29 @@ def of_predictions(bodies: Iterable[Any]) -> ScoreCounts:
 
 
 def of_evaluation(body: Any) -> ScoreCounts:
-    """Count the column `probability` of evaluation/predictions.csv."""
-    lines, found = _lines(body), ScoreCounts()
+    """Count evaluation/predictions.csv: its column `probability`, or a regression's `prediction`."""
+    lines = _lines(body)
     head = next(lines, b"").decode().split(",")
-    if "probability" not in head:
+    if "probability" in head:
+        column, found = head.index("probability"), ScoreCounts()
+        for line in lines:
+            found.add(line.split(b",")[column])
         return found
-    column = head.index("probability")
-    for line in lines:
-        found.add(line.split(b",")[column])
+    if "prediction" not in head:
+        return ScoreCounts()
+    column = head.index("prediction")
+    values = [line.split(b",")[column] for line in lines]
+    low, high = _range([float(value) for value in values])
+    found = ScoreCounts(low, high)
+    for value in values:
+        found.add(value)
     return found
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    half = (high - low) / 2 or 0.5
+    return low - half, high + half
 
 
 def _lines(body: Any) -> Iterator[bytes]:

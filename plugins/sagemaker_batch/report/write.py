@@ -41,13 +41,15 @@ def write_run_report(  # noqa: PLR0917 - a boundary with many parts
         set(use_case.data.sensitive),
     )
     version = registry.describe(sagemaker, record["model"]["arn"])
-    today, rows_out = _predictions(s3, bucket, prefix + "predictions/")
+    training = _training(s3, version.evaluation_uri)
+    span = (training.low, training.high) if training else (0.0, 1.0)
+    today, rows_out = _predictions(s3, bucket, prefix + "predictions/", span)
     facts = RunFacts(
         record=record,
         features=found,
         today_scores=today,
-        training_scores=_training(s3, version.evaluation_uri),
-        earlier=_earlier(s3, bucket, use_case.name, day),
+        training_scores=training,
+        earlier=_earlier(s3, bucket, use_case.name, day, span),
         rows_out=rows_out,
         approval={
             "at": version.approved_at.isoformat() if version.approved_at else "",
@@ -125,16 +127,21 @@ def _keys(s3: Any, bucket: str, use_case: str, since: date, until: date) -> list
     return [key for key, _ in sorted(found, key=lambda item: item[1], reverse=True)]
 
 
-def _earlier(s3: Any, bucket: str, use_case: str, day: date) -> list[list[int]]:
+def _earlier(s3: Any, bucket: str, use_case: str, day: date, span: tuple[float, float]) -> list[list[int]]:
+    """Return the counts of the days before that have the same bins."""
     before = read_report_records(s3, bucket, use_case, day - timedelta(days=EARLIER_DAYS), day)
-    return [item["scores"]["counts"] for item in before if item.get("scores")]
+    found = [item["scores"] for item in before if item.get("scores")]
+    return [item["counts"] for item in found if (item["low"], item["high"]) == span]
 
 
-def _predictions(s3: Any, bucket: str, prefix: str) -> tuple[scores.ScoreCounts | None, int | None]:
+def _predictions(
+    s3: Any, bucket: str, prefix: str, span: tuple[float, float]
+) -> tuple[scores.ScoreCounts | None, int | None]:
     keys = [key for key, _ in records.keys(s3, bucket, prefix) if key.endswith(".out")]
     if not keys:
         return None, None
-    counted = scores.of_predictions(s3.get_object(Bucket=bucket, Key=key)["Body"] for key in keys)
+    bodies = (s3.get_object(Bucket=bucket, Key=key)["Body"] for key in keys)
+    counted = scores.of_predictions(bodies, *span)
     return counted, counted.count + counted.outside
 
 

@@ -184,6 +184,14 @@ def test_scores_are_counted_wherever_a_chunk_ends(monkeypatch, size):
     assert (trained.count, trained.mean) == (2, 0.5)
 
 
+def test_predictions_of_a_regression_have_the_range_of_its_test_rows():
+    """With half of it more on either side; days of one model share it."""
+    trained = scores.of_evaluation(io.BytesIO(b"prediction,label\n10.0,11\n30.0,29\n"))
+    assert (trained.low, trained.high, trained.count) == (0.0, 40.0, 2)
+    today = scores.of_predictions([io.BytesIO(b"a,12.0\nb,39.0\nc,99.0\n")], trained.low, trained.high)
+    assert (today.count, today.outside, today.counts[6]) == (2, 1, 1)
+
+
 class Registry:
     """A model registry with one version."""
 

@@ -88,6 +88,11 @@ def test_the_made_up_signal_beats_the_majority_by_ten_points(script, customers, 
     right = sum(prediction == label for prediction, _, label in rows[1:])
     assert metrics["accuracy"]["value"] == pytest.approx(right / (len(rows) - 1))
 
+    importance = job.json("feature_importance.json")["features"]
+    assert list(importance) == [column for column in data.COLUMNS if column not in {"Phone", data.LABEL}]
+    assert sum(importance.values()) == pytest.approx(1)
+    assert max(importance, key=importance.get) in {"CustServ Calls", "Int'l Plan", "Day Mins", "Day Charge"}
+
 
 def test_shuffled_labels_teach_nothing(script, tmp_path):
     """A model of noise stays below the use case's threshold, so that the pipeline ends in its Fail step."""
