@@ -127,6 +127,9 @@ def configuration(
         "AIRFLOW__SAGEMAKER_BATCH__REGION": environment.REGION,
         "AIRFLOW__SAGEMAKER_BATCH__AWS_CONN_ID": "aws_default",
         "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(environment.REPO / "dags" / "use_cases"),
+        # Links of tasks and alerts open the local SageMaker's own pages.
+        "AIRFLOW__SAGEMAKER_BATCH__CONSOLE_URL": f"{endpoint}/_local/console/executions/{{pipeline}}/{{execution}}",
+        "AIRFLOW__SAGEMAKER_BATCH__JOB_URL": f"{endpoint}/_local/console/jobs/{{kind}}/{{name}}",
         # A pipeline takes seconds here, not the minutes that the defaults are made for.
         "AIRFLOW__SAGEMAKER_BATCH__POLL_SECONDS": "1",
         "AIRFLOW__SAGEMAKER_BATCH__FIRST_POLL_SECONDS": "2",

@@ -33,6 +33,11 @@ OPTIONS = {
     "region": "Region of the AWS side. Default: the connection's, or the process's.",
     "aws_conn_id": "Airflow connection for AWS. Default: none, so that boto3 finds the role or the variables.",
     "console_url": "Template of an execution's page; `{region}`, `{pipeline}` and `{execution}` are filled in.",
+    "job_url": "Template of a job's page in a failure's message; `{region}`, `{kind}` (`processing-job`, ...) and "
+    "`{name}` are filled in. Default: the job's log in CloudWatch.",
+    "pool": "Pool of the tasks that start executions. Default: `sagemaker_executions`.",
+    "max_executions": "Slots of that pool, that is executions at work at the same time. Default: what the pool has; "
+    "a new one gets 16.",
     "use_cases_folder": "Folder of the use-case files. Default: `use_cases` beside the DAG files.",
     "poll_seconds": "Seconds between two looks at an execution. Default: 30.",
     "first_poll_seconds": "Seconds before the first look. Default: 10.",
@@ -117,7 +122,7 @@ def _options() -> str:
     source = "".join(
         path.read_text(encoding="utf-8") for path in sorted((REPO / "plugins" / "sagemaker_batch").rglob("*.py"))
     )
-    read = set(re.findall(r"_(?:option|required)\(\"(\w+)\"", source))
+    read = set(re.findall(r"\b(?:option|_required)\(\"(\w+)\"", source))
     missing, gone = sorted(read - set(OPTIONS)), sorted(set(OPTIONS) - read)
     if missing or gone:
         raise UndescribedError(f"local/reference.py describes options wrongly: add {missing}, remove {gone}.")

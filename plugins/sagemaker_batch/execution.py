@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from sagemaker_batch.settings import job_url
 from sagemaker_batch.status import Meaning, is_terminal, meaning
 
 # The service's own refusals that mean "it has ended already".
@@ -86,7 +87,7 @@ def outcome_of(client: Any, arn: str, answer: dict[str, Any]) -> Outcome:
                 "name": step.name,
                 "reason": step.reason,
                 "log": step.log,
-                "log_link": log_link(step.arn, step.log),
+                "log_link": log_link(step.arn, step.log, job_url()),
                 "metadata": step.metadata,
             }
             for step in steps
@@ -148,12 +149,19 @@ def log_place(kind: str, arn: str) -> str:
     return f"{group}/{name}" if kind == "Lambda" else f"{group}: {name}/"
 
 
-def log_link(arn: str, place: str) -> str:
-    """Return CloudWatch's page of a job's log, from the job's ARN and `log_place`; empty when it has none."""
-    found = re.match(r"arn:([^:]+):[^:]+:([^:]+):", arn)
+def log_link(arn: str, place: str, template: str = "") -> str:
+    """Return the page of a job's log, from the job's ARN and `log_place`: the configured one, or CloudWatch's.
+
+    Empty where the step has no log. A Lambda function has no page of its own where one is configured.
+    """
+    found = re.match(r"arn:([^:]+):[^:]+:([^:]+):[^:]*:(.+)", arn)
     if found is None or not place:
         return ""
-    partition, region = found.groups()
+    partition, region, resource = found.groups()
+    kind, slash, name = resource.partition("/")
+    if template:
+        fields = {"region": region, "kind": kind, "name": quote(name, safe="")}
+        return re.sub(r"{(\w+)}", lambda match: fields.get(match[1], match[0]), template) if slash else ""
     group, _, prefix = place.partition(": ")
     host = "amazonaws.cn" if partition == "aws-cn" else "aws.amazon.com"
     # The console's own way of writing: twice quoted, with $ for %.

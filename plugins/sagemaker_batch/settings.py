@@ -31,7 +31,8 @@ def settings() -> Settings:
     (a page of an execution; `{region}`, `{pipeline}` and `{execution}` are filled in), `poll_seconds` (30) and
     `first_poll_seconds` (10: an event that fires within moments of a deferral can meet a task that the scheduler does
     not yet know as deferred, so shorten it only where pipelines are as fast as in tests), `pool` (sagemaker_executions)
-    and `max_executions` (see `sagemaker_batch.pool`).
+    and `max_executions` (see `sagemaker_batch.pool`), `job_url` (a page of a job, for failure messages; `{region}`,
+    `{kind}` and `{name}` are filled in).
 
     Raises:
         BatchError: a required option is absent; the message names the variable to set.
@@ -63,6 +64,11 @@ def pool_name() -> str:
 def console_url() -> str:
     """Return the template of an execution's page; empty when none is configured."""
     return option("console_url")
+
+
+def job_url() -> str:
+    """Return the template of a job's page; empty when none is configured."""
+    return option("job_url")
 
 
 def use_cases_folder(default: str) -> str:

@@ -76,6 +76,12 @@ class Scene:
         self.answers = Answers(self.cloud, queue)
         self.answers.start()
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.api.client.close()
+        for client in (self.answers.sqs, self.answers.sagemaker, self.cloud.s3, self.cloud.sagemaker):
+            client.close()
+
     def runs(self, *dags: str) -> list[dict]:
         return [run for dag in dags for run in self.api.runs(dag)]
 
@@ -117,6 +123,7 @@ def scene() -> Iterator[Scene]:
         yield scene
         scene.answers.ended.set()
         scene.answers.join(30)
+        scene.close()
 
 
 def test_the_pool_makes_itself(scene: Scene) -> None:

@@ -392,6 +392,22 @@ def test_links_lead_to_the_execution(arn):
     assert console_link("no arn") == ""
 
 
+def test_a_failed_steps_log_opens_where_the_configuration_says(sagemaker, arn, monkeypatch):
+    """Locally that is the local SageMaker's console, and no page of an AWS account that there is not."""
+    monkeypatch.setenv("AIRFLOW__SAGEMAKER_BATCH__JOB_URL", "http://127.0.0.1:9/jobs/{kind}/{name}")
+    sagemaker.executions[arn]["status"] = "Failed"
+    sagemaker.steps = [FAILED_STEP]
+    outcome = sensor(sagemaker, arn, fail_on=()).execute({})
+    assert outcome["failed_steps"][0]["log_link"] == "http://127.0.0.1:9/jobs/processing-job/prepare-1"
+
+
+def test_an_outcome_fits_an_xcom(sagemaker, arn):
+    """Fifty failed steps, each with SageMaker's longest reason, stay far below what a database takes."""
+    sagemaker.executions[arn]["status"] = "Failed"
+    sagemaker.steps = [{**FAILED_STEP, "FailureReason": "x" * 1024}] * 50
+    assert len(json.dumps(sensor(sagemaker, arn, fail_on=()).execute({}))) < 128 * 1024
+
+
 @pytest.mark.parametrize(
     ("kind", "arn", "place"),
     [
