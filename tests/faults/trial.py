@@ -53,6 +53,7 @@ class Trial:
     Attributes:
         runs: ids of its DAG runs, in the order in which they were asked for.
         gone: the executions as they were when the fault deleted them.
+        rows: how many records each day's input has.
     """
 
     laptop: Laptop
@@ -62,6 +63,7 @@ class Trial:
     kind: str = "clean"
     runs: list[str] = field(default_factory=list)
     gone: dict[str, str] = field(default_factory=dict)
+    rows: dict[date, int] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -93,7 +95,7 @@ class Trial:
 
     def put(self, day: date, kind: str) -> None:
         """Make a day's input."""
-        self.laptop.put(day, kind)
+        self.rows[day] = self.laptop.put(day, kind)
         if self.use_case != USE_CASE:
             text = (self.laptop.folder / "days" / f"{day}.csv").read_bytes()
             self.laptop.put_text(day, text, use_case=self.use_case)
@@ -297,11 +299,11 @@ class Trial:
             assert manifest["execution_arn"] in executions, f"the manifest names {manifest['execution_arn']}"
             published = list(executions).index(manifest["execution_arn"]) + 1
             lines = sum(self.laptop.cloud.count_records(uri) for uri in batches.prediction_uris(manifest))
-            rows = {manifest["rows_in"], manifest["rows_out"], lines, self.laptop.rows[self.day]}
+            rows = {manifest["rows_in"], manifest["rows_out"], lines, self.rows[self.day]}
             assert len(rows) == 1, f"the manifest's rows disagree: {manifest['rows_in']} in, {lines} predictions"
         return Measured(
             executions=tuple(executions.values()),
             runs=tuple(str(self.api.run(self.dag, run)["state"]) for run in self.runs),
-            tasks=self.states(),
+            tasks=self.states() if self.runs else {},
             published=published,
         )
