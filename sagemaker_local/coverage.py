@@ -47,11 +47,12 @@ _STEPS = """
 _FIELDS = """
 ## Fields
 
-Every member of a request is checked as the service model says, kept, and described again. Members of these requests are
-kept and have **no effect on what runs here**, where there are no machines, networks or keys of AWS:
+Every member of a request is checked as the service model says, kept, and described again. Some members of jobs are kept
+and have **no effect on what runs here**, where there are no machines, networks or keys of AWS; what would bring data in
+or take it out in ways that do not exist here is rejected:
 
-| Operation | Kept without effect |
-|---|---|
+| Operation | Kept without effect | Rejected loudly (501) |
+|---|---|---|
 """
 # What has no effect, by the last member of its path. What is not listed is read by the code that runs jobs.
 _NO_EFFECT = {
@@ -81,6 +82,7 @@ def filters(operation: str) -> tuple[str, ...]:
 
 def page(record: dict[str, dict[str, str]]) -> str:
     """Return the text of COVERAGE.md for a record of what tests saw."""
+    from sagemaker_local.operations import jobs
     from sagemaker_local.operations.search import RESOURCES
 
     load()
@@ -90,8 +92,9 @@ def page(record: dict[str, dict[str, str]]) -> str:
     text += "".join(f"| {kind} | done |\n" for kind in definition.STEP_TYPES)
     text += "".join(f"| {kind} | rejected loudly when a pipeline is created |\n" for kind in definition.OTHER_TYPES)
     text += _FIELDS
-    for name in ("CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob"):
-        text += f"| {name} | {', '.join(without_effect(name))} |\n"
+    for job in (jobs.PROCESSING, jobs.TRAINING, jobs.TRANSFORM):
+        kept = [path for path in without_effect(f"Create{job.title}") if not path.startswith(job.refused)]
+        text += f"| Create{job.title} | {', '.join(kept)} | {', '.join(job.refused)} |\n"
     return text
 
 

@@ -12,6 +12,9 @@ from sagemaker_local.operations.tags import drop_tags, put_tags
 
 Document = dict[str, Any]
 
+# Documented with ServerlessConfig; the service model knows the bounds only.
+_SERVERLESS_MEGABYTES = (1024, 2048, 3072, 4096, 5120, 6144)
+
 
 def _arn(call: Call, name: str) -> str:
     return str(arns.Arn(call.api.region, call.api.account, "endpoint-config", name))
@@ -27,7 +30,15 @@ def create_endpoint_config(call: Call) -> Document:
     names = [variant["VariantName"] for variant in variants]
     if len(set(names)) != len(names):
         raise ValidationError("Variant names must be unique within an endpoint configuration.")
-    for variant in variants:
+    for number, variant in enumerate(variants, 1):
+        memory = variant.get("ServerlessConfig", {}).get("MemorySizeInMB", _SERVERLESS_MEGABYTES[0])
+        if memory not in _SERVERLESS_MEGABYTES:
+            allowed = ", ".join(map(str, _SERVERLESS_MEGABYTES))
+            raise ValidationError(
+                f"1 validation error detected: Value '{memory}' at "
+                f"'productionVariants.{number}.member.serverlessConfig.memorySizeInMB' failed to satisfy constraint: "
+                f"Member must satisfy enum value set: [{allowed}]"
+            )
         model = variant.get("ModelName")
         if model is not None and call.tx.get("model", model) is None:
             raise ValidationError(f'Could not find model "{model_arn(call, model)}".')

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sagemaker_local import arns, listing
+from sagemaker_local import arns, listing, model, validation
 from sagemaker_local.errors import (
     LimitExceededError,
     ResourceNotFoundError,
     ValidationError,
 )
+from sagemaker_local.operations.experiments import ensure_trial
 from sagemaker_local.operations.pipelines import RUNNING, definition_text, find_pipeline, find_version
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.quotas import exceeded
@@ -56,6 +57,10 @@ def start_pipeline_execution(call: Call) -> Document:
         "_local": {"definition": digest, "parameters": parameters, "reused": [step["StepName"] for step in reused]},
     }
     execution = {member: value for member, value in execution.items() if value is not None}
+    experiment = _experiment_config(text, execution)
+    if experiment:
+        execution["PipelineExperimentConfig"] = experiment
+        ensure_trial(call, experiment["ExperimentName"], experiment.get("TrialName"))
     call.tx.insert("pipeline_execution", arn, execution, parent=pipeline["PipelineArn"])
     for step in reused:
         call.tx.insert("step", f"{arn}/{step['StepName']}", step, parent=arn)
@@ -66,6 +71,35 @@ def start_pipeline_execution(call: Call) -> Document:
     call.tx.put("pipeline_version", f"{pipeline['PipelineArn']}/{version['PipelineVersionId']}", version)
     call.after_commit(lambda: call.api.runner.execution_created(arn))
     return {"PipelineExecutionArn": arn}
+
+
+def _experiment_config(text: str, execution: Document) -> Document:
+    """Return the experiment and the trial that the definition puts an execution in; empty when it names none.
+
+    Raises:
+        ValidationError: a name is none, or refers to what is not known at the start.
+    """
+    config = json.loads(text).get("PipelineExperimentConfig") or {}
+    arn = execution["PipelineExecutionArn"]
+    known = {f"Parameters.{each['Name']}": each["Value"] for each in execution["_local"]["parameters"]}
+    known |= {
+        "Execution.PipelineName": arns.name_of(execution["PipelineArn"]),
+        "Execution.PipelineExecutionId": arn.rpartition("/")[2],
+    }
+    names: Document = {}
+    for member in ("ExperimentName", "TrialName"):
+        value = config.get(member)
+        if isinstance(value, dict):
+            value = known.get(str(value.get("Get")), value)
+        if value is None:
+            continue
+        shape = model.service().shape_for("ExperimentEntityName")
+        if not isinstance(value, str) or not validation.matches(shape.metadata["pattern"], value):
+            raise ValidationError(f"{member} of PipelineExperimentConfig is no name of an experiment: {value!r}.")
+        names[member] = value
+    if "TrialName" in names and "ExperimentName" not in names:
+        raise ValidationError("PipelineExperimentConfig has a TrialName and no ExperimentName.")
+    return names
 
 
 def _reused(call: Call, pipeline_arn: str, text: str) -> list[Document]:

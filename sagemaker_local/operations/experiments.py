@@ -60,6 +60,19 @@ def _create(call: Call, kind: _Kind, parent: str | None = None) -> Document:
     return {kind.arn: arn}
 
 
+def ensure_trial(call: Call, experiment: str, trial: str | None) -> None:
+    """Make an experiment and a trial in it unless they are there, as an execution of a pipeline does."""
+    for kind, name, parent in ((_EXPERIMENT, experiment, None), (_TRIAL, trial, experiment)):
+        if name is None or call.tx.get(kind.kind, name) is not None:
+            continue
+        arn = str(arns.Arn(call.api.region, call.api.account, kind.arn_kind, name))
+        document = {kind.name: name, "DisplayName": name, kind.arn: arn, "CreationTime": call.now}
+        document |= {"LastModifiedTime": call.now, "CreatedBy": {}, "LastModifiedBy": {}}
+        if parent is not None:
+            document["ExperimentName"] = parent
+        call.tx.insert(kind.kind, name, document, parent=parent)
+
+
 def _find(call: Call, kind: _Kind, name: str | None = None) -> Document:
     wanted = call.request[kind.name] if name is None else name
     document = call.tx.get(kind.kind, wanted)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagemaker_local import arns, listing, model
-from sagemaker_local.errors import LimitExceededError, ResourceInUseError, ValidationError
+from sagemaker_local.errors import (
+    LimitExceededError,
+    NotImplementedHereError,
+    ResourceInUseError,
+    ValidationError,
+)
 from sagemaker_local.operations.models import model_arn
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.operations.tags import drop_tags, put_tags
@@ -28,6 +33,8 @@ class JobKind:
     defaults: Callable[[Call], Document]
     summary: tuple[str, ...]
     modified: str = "LastModifiedTime"
+    # What would bring data in or take it out, or divide the work, in ways that do not exist here: never ignored.
+    refused: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,6 +96,7 @@ PROCESSING = JobKind(
         "FailureReason",
         "ExitMessage",
     ),
+    refused=("ProcessingInputs.DatasetDefinition", "ProcessingOutputConfig.Outputs.FeatureStoreOutput"),
 )
 TRAINING = JobKind(
     "training_job",
@@ -103,6 +111,16 @@ TRAINING = JobKind(
         "LastModifiedTime",
         "TrainingJobStatus",
         "SecondaryStatus",
+    ),
+    refused=(
+        "AlgorithmSpecification.AlgorithmName",
+        "InputDataConfig.DataSource.FileSystemDataSource",
+        "InputDataConfig.DataSource.DatasetSource",
+        "InputDataConfig.DataSource.S3DataSource.AttributeNames",
+        "InputDataConfig.DataSource.S3DataSource.HubAccessConfig",
+        "InputDataConfig.DataSource.S3DataSource.InstanceGroupNames",
+        "ResourceConfig.InstanceGroups",
+        "ServerlessJobConfig",
     ),
 )
 TRANSFORM = JobKind(
@@ -129,6 +147,9 @@ def _create(call: Call, job: JobKind) -> Document:
         raise ResourceInUseError(
             f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
         )
+    for path in job.refused:
+        if _holds(call.request, path.split(".")):
+            raise NotImplementedHereError(f"Create{job.title} with {path}")
     _check_quota(call, job)
     described = model.members(f"Describe{job.title}Response")
     document = {
@@ -145,6 +166,15 @@ def _create(call: Call, job: JobKind) -> Document:
     return {f"{job.title}Arn": arn}
 
 
+def _holds(value: Any, path: list[str]) -> bool:
+    """Tell whether a value has a member at a path; lists on the way are searched."""
+    if isinstance(value, list):
+        return any(_holds(item, path) for item in value)
+    if not path:
+        return True
+    return isinstance(value, dict) and path[0] in value and _holds(value[path[0]], path[1:])
+
+
 def _check_quota(call: Call, job: JobKind) -> None:
     limit = getattr(call.api.quotas, f"concurrent_{job.kind}s")
     if limit is None:
@@ -159,6 +189,8 @@ def _find(call: Call, job: JobKind) -> Document:
     # they look whether a job of their name exists.
     name = call.request[job.name]
     document = call.tx.get(job.kind, name)
+    if document is None and job is TRAINING:
+        raise ValidationError("Requested resource not found.")
     if document is None:
         raise ValidationError(f"Could not find requested job with name: {name}")
     return document

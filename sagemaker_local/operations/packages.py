@@ -116,9 +116,14 @@ def delete_model_package_group_policy(call: Call) -> None:
 @operation("CreateModelPackage")
 def create_model_package(call: Call) -> Document:
     request = call.request
-    if ("ModelPackageName" in request) == ("ModelPackageGroupName" in request):
+    if "ModelPackageName" in request and "ModelPackageGroupName" in request:
         raise ValidationError(
-            "Give exactly one of ModelPackageName (an unversioned package) and ModelPackageGroupName (a new version)."
+            "Both ModelPackageName and ModelPackageGroupName are provided in the input. "
+            "Cannot determine which one to use."
+        )
+    if "ModelPackageName" not in request and "ModelPackageGroupName" not in request:
+        raise ValidationError(
+            "Missing ARN. Give ModelPackageName (an unversioned package) or ModelPackageGroupName (a new version)."
         )
     described = model.members("DescribeModelPackageOutput")
     package = {

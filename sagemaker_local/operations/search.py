@@ -105,7 +105,9 @@ def _record(call: Call, resource: str, document: Document) -> Document:
 
 
 def _sorted(call: Call, records: list[Document], shape: Shape, resource: str) -> list[tuple[list[Any], Document]]:
-    path = call.request.get("SortBy", "LastModifiedTime")
+    # Groups and versions know no LastModifiedTime, which is the documented default.
+    default = "LastModifiedTime" if "LastModifiedTime" in model.members(shape.name) else "CreationTime"
+    path = call.request.get("SortBy", default)
     _shape_at(shape, path)
     identity = RESOURCES[resource][1]
     keyed: list[tuple[list[Any], Document]] = []
@@ -204,9 +206,7 @@ def _shape_at(shape: Shape, path: str) -> Shape | None:
             return None
         members = getattr(current, "members", {})
         if part not in members:
-            raise ValidationError(
-                f"Property {path!r} is unknown for {shape.name}; see SearchRecord in AWS's API reference."
-            )
+            raise ValidationError(f"Unknown property name: {path}")
         current = members[part]
     return current
 

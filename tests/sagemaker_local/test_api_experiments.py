@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -185,6 +186,33 @@ def test_experiments_are_searched(sagemaker, experiment, trial, component):
         assert [record[member][f"{member}Name"] for record in found] == [name]
 
 
+def test_an_execution_stands_in_the_experiment_that_its_pipeline_names(sagemaker):
+    """Experiment and trial are made when they are not there; a wrong name is refused before anything starts."""
+    name = a_name()
+    steps = [{"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "end"}}]
+    config = {"ExperimentName": {"Get": "Execution.PipelineName"}, "TrialName": {"Get": "Parameters.Trial"}}
+    text = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Trial", "Type": "String", "DefaultValue": "first"}],
+        "PipelineExperimentConfig": config,
+        "Steps": steps,
+    }
+    role = "arn:aws:iam::000000000000:role/role"
+    sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=json.dumps(text), RoleArn=role)
+    trials = [a_name(), a_name()]
+    for trial in trials:
+        given = [{"Name": "Trial", "Value": trial}]
+        arn = sagemaker.start_pipeline_execution(PipelineName=name, PipelineParameters=given)["PipelineExecutionArn"]
+    described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    assert described["PipelineExperimentConfig"] == {"ExperimentName": name, "TrialName": trials[1]}
+    listed = sagemaker.list_trials(ExperimentName=name, SortOrder="Ascending")["TrialSummaries"]
+    assert [each["TrialName"] for each in listed] == trials
+    wrong = [{"Name": "Trial", "Value": "no name"}]
+    with pytest.raises(ClientError, match=r"TrialName of PipelineExperimentConfig is no name"):
+        sagemaker.start_pipeline_execution(PipelineName=name, PipelineParameters=wrong)
+    assert len(sagemaker.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]) == 2
+
+
 def test_names_of_properties_are_suggested(sagemaker, experiment):
     """Those that hold the hint, tags of what there is included."""
 
@@ -215,6 +243,9 @@ def test_an_endpoint_configuration_is_kept_as_given(sagemaker):
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     with pytest.raises(ClientError, match="Cannot create already existing endpoint configuration"):
         sagemaker.create_endpoint_config(**given)
+    small = {"VariantName": "all", "ServerlessConfig": {"MemorySizeInMB": 1111, "MaxConcurrency": 1}}
+    with pytest.raises(ClientError, match=r"Value '1111'.*enum value set: \[1024, 2048"):
+        sagemaker.create_endpoint_config(EndpointConfigName=a_name(), ProductionVariants=[small])
     with pytest.raises(ClientError, match="must be unique"):
         sagemaker.create_endpoint_config(EndpointConfigName=a_name(), ProductionVariants=[VARIANT, VARIANT])
     assert [

@@ -125,7 +125,8 @@ def test_a_missing_job_is_the_error_that_airflow_takes_for_no_such_job(sagemaker
     with pytest.raises(ClientError) as caught:
         ask(sagemaker, verb, title, "nobody")
     assert caught.value.response["Error"]["Code"] == "ValidationException"
-    assert "Could not find" in caught.value.response["Error"]["Message"]
+    said = "Requested resource not found." if title == "Training" else "Could not find"
+    assert said in caught.value.response["Error"]["Message"]
 
 
 @pytest.mark.parametrize(("create", "title", "kind"), KINDS)
@@ -226,3 +227,42 @@ def test_a_model_of_a_package_needs_its_approval(sagemaker):
     sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     sagemaker.create_model(ModelName=name, PrimaryContainer={"ModelPackageName": package})
     assert sagemaker.describe_model(ModelName=name)["PrimaryContainer"] == {"ModelPackageName": package}
+
+
+@pytest.mark.parametrize(
+    ("create", "members", "path"),
+    [
+        (
+            processing,
+            {"ProcessingInputs": [{"InputName": "a", "DatasetDefinition": {"LocalPath": "/opt/ml/processing/a"}}]},
+            "ProcessingInputs.DatasetDefinition",
+        ),
+        (
+            training,
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "train",
+                        "DataSource": {
+                            "FileSystemDataSource": {
+                                "FileSystemId": "fs-0123456789a",
+                                "FileSystemAccessMode": "ro",
+                                "FileSystemType": "EFS",
+                                "DirectoryPath": "/a",
+                            }
+                        },
+                    }
+                ]
+            },
+            "InputDataConfig.DataSource.FileSystemDataSource",
+        ),
+    ],
+)
+def test_data_that_would_not_come_is_refused(sagemaker, create, members, path):
+    """501 with the member's path, and no job: ignoring it would run the job without its data."""
+    name = a_name()
+    with pytest.raises(ClientError, match=f"NotImplementedException.*{path}"):
+        create(sagemaker, name, **members)
+    title = "Processing" if create is processing else "Training"
+    with pytest.raises(ClientError, match=r"not found|not find"):
+        ask(sagemaker, "describe", title, name)

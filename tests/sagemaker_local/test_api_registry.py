@@ -267,5 +267,28 @@ def test_packages_are_found_by_search(sagemaker, group):
     assert search({"Name": "Tags.team.name", "Operator": "Equals", "Value": "blue"}) == [2]
     assert search({"Name": "ModelPackageVersion", "Operator": "GreaterThan", "Value": "2"}) == [3]
     assert search({"Name": "CustomerMetadataProperties.n", "Operator": "In", "Value": "0, 2"}) == [3, 1]
-    with pytest.raises(ClientError, match="Property 'Nope' is unknown"):
+    with pytest.raises(ClientError, match="Unknown property name: Nope"):
         search({"Name": "Nope", "Value": "x"})
+
+
+def test_groups_are_searched_without_saying_how_to_sort(sagemaker, group):
+    """They have no LastModifiedTime, the documented default; the time of creation stands in."""
+    filters = [{"Name": "ModelPackageGroupName", "Operator": "Equals", "Value": group}]
+    found = sagemaker.search(Resource="ModelPackageGroup", SearchExpression={"Filters": filters})["Results"]
+    assert [record["ModelPackageGroup"]["ModelPackageGroupName"] for record in found] == [group]
+    with pytest.raises(ClientError, match=r"ValidationException.*Unknown property name: Nonsense"):
+        sagemaker.search(
+            Resource="ModelPackageGroup",
+            SearchExpression={"Filters": [{"Name": "Nonsense", "Operator": "Equals", "Value": "x"}]},
+        )
+
+
+def test_a_package_belongs_to_a_group_or_has_a_name(sagemaker, group):
+    """Not both, not neither, and not a group that is not there."""
+    for members, said in (
+        ({"ModelPackageName": "a", "ModelPackageGroupName": group}, "Both ModelPackageName and ModelPackageGroupName"),
+        ({}, "Missing ARN"),
+        ({"ModelPackageGroupName": "nobody"}, "does not exist"),
+    ):
+        with pytest.raises(ClientError, match=f"ValidationException.*{said}"):
+            sagemaker.create_model_package(**members)

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -354,3 +355,32 @@ def child_of(server):
     children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
     (child,) = {int(pid) for path in children for pid in path.read_text().split()}
     return child
+
+
+def test_listening_elsewhere_is_warned_of_and_the_admin_routes_stay_local(make_local_aws):
+    """There is no sign-in: whoever reaches the port can run commands."""
+    aws = make_local_aws("aws", "--api-only", "--host", "0.0.0.0").start()  # noqa: S104 - what is warned of
+    assert "listening on 0.0.0.0: whoever reaches it can run commands on this machine" in aws.log.read_text()
+    address = _address_of_this_machine()
+    if address is None:
+        pytest.skip("this machine has no address besides its loopback one")
+    connection = http.client.HTTPConnection(address, aws.port, timeout=10)
+    try:
+        connection.request("GET", "/_local/faults")
+        response = connection.getresponse()
+        assert (response.status, json.load(response)["error"]) == (
+            403,
+            "The admin routes answer processes of the same machine only.",
+        )
+    finally:
+        connection.close()
+
+
+def _address_of_this_machine():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; chooses the way out
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
