@@ -198,6 +198,10 @@ class Trial:
             self.start()
             self.wait(lambda: hold.fired > 0 and bool(self._deferred()), "a task to wait for the execution")
             assert list(self.executions().values()) == ["Executing"]
+            # Deferred is not yet waited for: the triggerer takes a trigger up a moment later, and looks a moment after.
+            (arn,) = self.executions()
+            with self.fault("latency", operation="DescribePipelineExecution", key=f"*{arn}*", seconds=0) as look:
+                self.wait(lambda: look.fired > 0, "the triggerer to look at the execution")
             yield self._deferred()
 
     def days_in(self, state: str) -> int:
