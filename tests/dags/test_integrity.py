@@ -63,6 +63,16 @@ def test_every_dag_says_whose_it_is_and_retries(dags, file):
             assert task.on_failure_callback
 
 
+@pytest.mark.parametrize(
+    ("file", "start"), [("batch_monitor", "start_batch_monitor"), ("train_baseline", "start_training")]
+)
+def test_starts_share_the_capped_pool_and_days_are_finished_before_others_begin(dags, file, start):
+    """Only starts take its slots; a later task of a day weighs more than an earlier one of another."""
+    for dag in dags(file).values():
+        assert [task.task_id for task in dag.tasks if task.pool == "sagemaker_executions"] == [start]
+        assert {str(task.weight_rule) for task in dag.tasks} == {"upstream"}
+
+
 @pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
 def test_every_param_explains_itself(dags, file):
     """The trigger form shows a title, a description and a type for each."""
