@@ -85,6 +85,11 @@ class ExecutionContext:
                 else:
                     document[member] = value
             tx.put("step", key, document, parent=self.arn)
+            execution = tx.get("pipeline_execution", self.arn)
+            if "StepStatus" in changes and execution is not None:
+                # Who polls the execution alone sees that there is something new to list.
+                execution["LastModifiedTime"] = self.api.clock()
+                tx.put("pipeline_execution", self.arn, execution)
 
     def forget_attempt(self, name: str, attempt: int, retries: list[int]) -> None:
         """Make room for another attempt of a step: what the former one put on record does not bind it."""

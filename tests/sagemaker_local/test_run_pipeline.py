@@ -209,6 +209,8 @@ def test_stop_ends_the_whole_process_group(local_aws, wait_for):
         local_aws, definition(processing("Long", FOREVER), processing("After", NOTHING, step={"DependsOn": ["Long"]}))
     )
     run.wait_step("Long", "Executing")
+    shown = run.sagemaker.describe_pipeline_execution(PipelineExecutionArn=run.arn)
+    assert shown["LastModifiedTime"] > shown["CreationTime"], "a step's change must show in the execution"
 
     def said() -> list[str]:
         try:
