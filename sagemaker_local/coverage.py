@@ -90,7 +90,9 @@ def page(record: dict[str, dict[str, str]]) -> str:
     text += "".join(_operation_row(name, record.get(name, {})) for name in sorted(HANDLERS))
     text += _STEPS
     text += "".join(f"| {kind} | done |\n" for kind in definition.STEP_TYPES)
-    text += "".join(f"| {kind} | rejected loudly when a pipeline is created |\n" for kind in definition.OTHER_TYPES)
+    text += "".join(
+        f"| {kind} | rejected loudly (501) when a pipeline is created |\n" for kind in definition.OTHER_TYPES
+    )
     text += _FIELDS
     for job in (jobs.PROCESSING, jobs.TRAINING, jobs.TRANSFORM):
         kept = [path for path in without_effect(f"Create{job.title}") if not path.startswith(job.refused)]

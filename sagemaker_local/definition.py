@@ -170,6 +170,17 @@ def _steps(definition: dict[str, Any]) -> Iterator[str]:
         yield from (f"Step [{name}]: {problem}" for problem in _step(graph.own(body)))
 
 
+def beyond_us(text: str) -> list[str]:
+    """Return the types of steps that AWS runs and we do not, each once; none when the text is no definition."""
+    try:
+        steps = json.loads(text)["Steps"]
+        bodies = [entry["body"] for entry in graph.flatten(steps)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    kinds = [body.get("Type") for body in bodies if isinstance(body, dict)]
+    return [kind for kind in OTHER_TYPES if kind in kinds]
+
+
 def _step(body: dict[str, Any]) -> Iterator[str]:
     kind = body.get("Type")
     if kind not in STEP_TYPES:

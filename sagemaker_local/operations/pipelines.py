@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagemaker_local import arns, listing
-from sagemaker_local.errors import ConflictError, ResourceNotFoundError, ValidationError
+from sagemaker_local.errors import ConflictError, NotImplementedHereError, ResourceNotFoundError, ValidationError
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.operations.tags import drop_tags, put_tags
 
@@ -70,6 +70,9 @@ def _checked_definition(api: Any, request: Document) -> str | None:
     if text is not None:
         from sagemaker_local import definition
 
+        beyond = definition.beyond_us(text)
+        if beyond:
+            raise NotImplementedHereError(f"pipelines with steps of Type {', '.join(beyond)}")
         problems = definition.problems(text)
         if problems:
             raise ValidationError(f"Unable to parse pipeline definition: {'; '.join(problems)}")

@@ -430,3 +430,14 @@ def test_pipelines_and_executions_are_found_by_search(sagemaker, pipeline):
     found = sagemaker.search(Resource="PipelineExecution", SearchExpression=expression)
     assert [record["PipelineExecution"]["PipelineExecutionArn"] for record in found["Results"]] == [arns[1]]
     assert found["TotalHits"] == {"Value": 1, "Relation": "EqualTo"}
+
+
+@pytest.mark.parametrize("kind", ["ClarifyCheck", "Tuning", "EMR", "AutoML"])
+def test_a_step_that_only_aws_runs_is_refused_as_such(sagemaker, kind):
+    """501 and not ValidationException: the definition is right, also when the step stands in a branch."""
+    condition = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
+    branch = [{"Name": "Deep", "Type": kind, "Arguments": {}}]
+    steps = [{"Name": "If", "Type": "Condition", "Arguments": {"Conditions": [condition], "IfSteps": branch}}]
+    with pytest.raises(ClientError, match=rf"NotImplementedException.*steps of Type {kind}") as caught:
+        create(sagemaker, a_name(), {**DEFINITION, "Steps": steps})
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

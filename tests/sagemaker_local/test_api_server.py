@@ -79,6 +79,19 @@ def test_any_key_keeps_its_name(s3, bucket, key):
         assert body.read() == key.encode()
 
 
+@pytest.mark.parametrize("key", ["../outside", "../../../../outside", "a/../../../../../outside", "/outside", ".."])
+def test_a_key_that_climbs_stays_in_its_bucket(local_aws, s3, bucket, key):
+    """It is a name like any other: kept, listed, and no file beside the store's own."""
+    s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    with s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
+        assert body.read() == key.encode()
+    assert key in [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    s3.delete_object(Bucket=bucket, Key=key)
+    store = local_aws.state_dir / "ministack" / "s3"
+    above = [local_aws.state_dir, *local_aws.state_dir.parents[:4], store.parent, store]
+    assert [folder for folder in above if (folder / "outside").exists()] == []
+
+
 def test_conditional_puts_are_decided_once(s3, bucket):
     """If-None-Match and If-Match answer 412 when they fail; of 16 racing puts one wins."""
     etag = s3.put_object(Bucket=bucket, Key="once", Body=b"1", IfNoneMatch="*")["ETag"]
