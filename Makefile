@@ -1,9 +1,10 @@
 # `make` alone lists the verbs. Everything installs what it needs and binds to 127.0.0.1 only.
 PYTHON ?= python3
 AWS_PYTHON := .venv-aws/bin/python
+UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets coverage
+.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom coverage
 
 
 
@@ -22,8 +23,8 @@ up: install ## start Airflow and the local AWS with ten days of input and keep t
 down: install ## stop what `make up` started; its state stays in .local/
 	@$(AWS_PYTHON) -m local.down
 
-logs: install ## follow the logs of what `make up` started
-	@$(AWS_PYTHON) -m local.logs
+logs: install ## follow the logs of what `make up` started; RUN=<use case>/<day> or an ARN prints those of its jobs (ENV=)
+	@$(AWS_PYTHON) -m local.logs --run "$(RUN)" --environment $(ENV)
 
 test: ## every test within 15 minutes, warnings as errors (ARGS='-k word' goes to pytest)
 	@$(PYTHON) local/install.py airflow aws authoring
@@ -87,3 +88,10 @@ coverage: install ## record what the tests of sagemaker_local see of each operat
 
 compose-secrets: install ## write .env for docker-compose.yaml with fresh secrets, once (ENV=<environment>)
 	@$(AWS_PYTHON) -m local.compose --environment $(ENV)
+
+audit: install ## look for known vulnerabilities in every lock (pip-audit, asks its database)
+	@for lock in airflow aws authoring docs; do echo "== $$lock"; $(UVX) pip-audit==2.10.1 --requirement requirements/$$lock.txt --require-hashes --disable-pip --progress-spinner off || failed=1; done; test -z "$$failed"
+
+sbom: install ## a software bill of materials of every lock in dist/sbom (CycloneDX)
+	@mkdir -p dist/sbom
+	@for lock in airflow aws authoring docs; do $(UVX) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$lock.txt --output-file dist/sbom/$$lock.json && echo dist/sbom/$$lock.json; done

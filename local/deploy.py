@@ -18,23 +18,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action")
     parser.add_argument("--environment", default=ENVIRONMENT)
     given, others = parser.parse_known_args(arguments)
+    return run("include.infrastructure", given.action, given.environment, others)
+
+
+def run(module: str, first: str, name: str, others: Sequence[str] = ()) -> int:
+    """Run a module of the AWS side, for the laptop against the house that is up; return its exit code."""
     variables = dict(os.environ)
-    if given.environment == ENVIRONMENT:
+    if name == ENVIRONMENT:
         try:
             variables = {**environment.base(), **environment.aws(running(home()).aws.url)}
         except HouseError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     variables["PYTHONPATH"] = environment.python_path()
-    command = [
-        sys.executable,
-        "-m",
-        "include.infrastructure",
-        given.action,
-        "--environment",
-        given.environment,
-        *others,
-    ]
+    command = [sys.executable, "-m", module, first, "--environment", name, *others]
     return subprocess.run(command, env=variables, cwd=environment.REPO, check=False).returncode
 
 

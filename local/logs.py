@@ -1,17 +1,30 @@
-"""`make logs`: follows every log of the house, each line under its file's name, until Ctrl-C."""
+"""`make logs`: follows every log of the house, each line under its file's name, until Ctrl-C.
 
+With RUN=<use case>/<day> or RUN=<ARN of an execution> it prints what each job of that run wrote to CloudWatch.
+"""
+
+import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from local import deploy
+from local.airflow import ENVIRONMENT
 from local.house import home
 
 TAIL_BYTES = 2_000
 
 
-def main() -> int:
-    """Follow; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Follow, or print the logs of a run; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make logs", description=__doc__)
+    parser.add_argument("--run", default="")
+    parser.add_argument("--environment", default=ENVIRONMENT)
+    given = parser.parse_args(arguments)
+    if given.run:
+        return deploy.run("include.infrastructure.job_logs", given.run, given.environment)
     folder = home() / "logs"
     if not folder.is_dir():
         print(f"error: there are no logs in {folder}\n  -> `make up` starts a house", file=sys.stderr)

@@ -34,9 +34,13 @@ class Place:
 
     def deploy(self, verb, *options):
         """Run a verb of the deployment; return exit code and what it printed."""
-        command = [sys.executable, "-m", "include.infrastructure", verb, "--use-cases", str(self.use_cases)]
+        options = ("--use-cases", str(self.use_cases), "--compiled", str(self.compiled), *options)
+        return self.command("include.infrastructure", verb, *options)
+
+    def command(self, module, *arguments):
+        """Run a module of the AWS side against this place; return exit code and what it printed."""
         done = subprocess.run(
-            [*command, "--compiled", str(self.compiled), *options],
+            [sys.executable, "-m", module, *arguments],
             env={
                 **environment.base(),
                 **environment.aws(self.house.aws.url),
@@ -144,12 +148,16 @@ def test_from_nothing_to_nothing(place):
     data.write_day(day, "clean", DAY, 7)
     cloud.put_day(DAY, day)
     prefix = names.s3_uri(cloud.bucket, names.batch_prefix("churn", DAY))
-    place.run(
+    execution = place.run(
         names.batch_pipeline("churn", "local"),
         InputDataUri=names.s3_uri(cloud.bucket, names.input_prefix("churn", DAY)),
         OutputPrefixUri=prefix,
     )
     assert [key for key in cloud.keys(names.batch_prefix("churn", DAY)) if key.endswith("features.csv.out")]
+    code, printed = place.command("include.infrastructure.job_logs", execution)
+    assert code == 0, printed
+    assert "== PrepareBatch: Succeeded" in printed
+    assert '"rows_in": ' in printed.split("== PrepareBatch")[1].split("\n== ")[0]
 
     place.file.write_text(place.file.read_text().replace("accuracy_threshold: 0.7", "accuracy_threshold: 0.75"))
     code, printed = place.deploy("plan")

@@ -1,0 +1,99 @@
+"""The logs of a run: what each job of a pipeline execution wrote to CloudWatch, step by step.
+
+    python -m include.infrastructure.job_logs churn/2026-03-03 --environment prod
+    python -m include.infrastructure.job_logs arn:aws:sagemaker:...:pipeline/.../execution/...
+
+A day means its newest verdict's execution.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.infrastructure.environment import EnvironmentFileError, load_environment
+from include.infrastructure.site import DeploymentError, Site, find
+from include.infrastructure.storage import keys
+from sagemaker_batch import names
+from sagemaker_batch.execution import Step, read_steps
+
+
+def execution_of(site: Site, run: str) -> str:
+    """Return the execution's ARN for what a person typed.
+
+    Raises:
+        DeploymentError: it is neither an ARN nor a day, or the day has no verdict.
+    """
+    if run.startswith("arn:"):
+        return run
+    found = re.fullmatch(r"([a-z0-9_]+)/(\d{4}-\d{2}-\d{2})", run)
+    if found is None:
+        raise DeploymentError(f"{run!r} is neither an execution's ARN nor <use case>/<day>, such as churn/2026-03-03.")
+    use_case, day = found[1], date.fromisoformat(found[2])
+    written = {}
+    for key in keys(site, names.verdicts_prefix(use_case, day)):
+        written[site.s3.head_object(Bucket=site.environment.bucket, Key=key)["LastModified"]] = key
+    if not written:
+        raise DeploymentError(f"{use_case} has no verdict for {day} in {site.environment.name}: it was not judged.")
+    execution = written[max(written)].rsplit("/", 1)[-1].removesuffix(".json")
+    environment = site.environment
+    at = f"arn:aws:sagemaker:{environment.region}:{environment.account}:pipeline"
+    return f"{at}/{names.batch_pipeline(use_case, environment.name)}/execution/{execution}"
+
+
+def lines_of(site: Site, step: Step) -> Iterator[str]:
+    """Yield the lines of a step's job, with the moment of each; none for a step without a job."""
+    group, _, prefix = step.log.partition(": ")
+    if not prefix:
+        return
+
+    def streams() -> list[dict[str, Any]]:
+        pages = site.logs.get_paginator("describe_log_streams").paginate(logGroupName=group, logStreamNamePrefix=prefix)
+        return [item for page in pages for item in page["logStreams"] if item["logStreamName"].startswith(prefix)]
+
+    for stream in find(streams) or []:
+        yield from _events(site, group, stream["logStreamName"])
+
+
+def _events(site: Site, group: str, stream: str) -> Iterator[str]:
+    token: dict[str, str] = {}
+    while True:
+        answer = site.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True, **token)
+        for event in answer["events"]:
+            moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+            yield f"{moment:%H:%M:%S} {event['message'].rstrip()}"
+        # The end is told by the same token twice.
+        if token.get("nextToken") == answer["nextForwardToken"] or not answer["events"]:
+            return
+        token = {"nextToken": answer["nextForwardToken"]}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make logs", description="Print the logs of a run's jobs.")
+    parser.add_argument("run", help="<use case>/<day>, or the ARN of an execution")
+    parser.add_argument("--environment", default="local", help="a file of include/infrastructure/environments")
+    given = parser.parse_args(arguments)
+    try:
+        with Site(load_environment(given.environment), [], act=False) as site:
+            arn = execution_of(site, given.run)
+            print(arn)
+            for step in read_steps(site.sagemaker, arn):
+                print(f"\n== {step.name}: {step.status}{f' ({step.reason})' if step.reason else ''}")
+                for line in lines_of(site, step):
+                    print(line)
+    except (EnvironmentFileError, DeploymentError) as error:
+        print(error, file=sys.stderr)
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refused or could not be reached: {error}", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
