@@ -4,7 +4,7 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom coverage
+.PHONY: faults mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom aws-check coverage
 
 
 
@@ -95,3 +95,6 @@ audit: install ## look for known vulnerabilities in every lock (pip-audit, asks 
 sbom: install ## a software bill of materials of every lock in dist/sbom (CycloneDX)
 	@mkdir -p dist/sbom
 	@for lock in airflow aws authoring docs; do $(UVX) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$lock.txt --output-file dist/sbom/$$lock.json && echo dist/sbom/$$lock.json; done
+
+aws-check: install ## both pipelines on a real account beside the local SageMaker, field by field; shows the cost, asks, destroys (ENV=)
+	@$(AWS_PYTHON) -m local.aws_check --environment $(ENV) $(ARGS)

@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,7 +20,39 @@ from include.infrastructure.environment import EnvironmentFileError, load_enviro
 from include.infrastructure.site import DeploymentError, Site, find
 from include.infrastructure.storage import keys
 from sagemaker_batch import names
-from sagemaker_batch.execution import Step, read_steps
+
+# Kind of a step's metadata, the member that names its job, and the log group of such jobs.
+JOBS = {
+    "ProcessingJob": ("Arn", "/aws/sagemaker/ProcessingJobs"),
+    "QualityCheck": ("CheckJobArn", "/aws/sagemaker/ProcessingJobs"),
+    "TrainingJob": ("Arn", "/aws/sagemaker/TrainingJobs"),
+    "TransformJob": ("Arn", "/aws/sagemaker/TransformJobs"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of an execution, with the kind and the name of its job, empty where there is none."""
+
+    name: str
+    status: str
+    reason: str
+    kind: str = ""
+    job: str = ""
+
+
+def steps_of(sagemaker: Any, execution: str) -> list[Step]:
+    """Return the steps of an execution in the order in which they started."""
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=execution, SortOrder="Ascending"
+    )
+    found = []
+    for item in (item for page in pages for item in page["PipelineExecutionSteps"]):
+        metadata = item.get("Metadata", {})
+        kind = next((kind for kind in JOBS if JOBS[kind][0] in metadata.get(kind, {})), "")
+        job = metadata[kind][JOBS[kind][0]].rsplit("/", 1)[-1] if kind else ""
+        found.append(Step(item["StepName"], item["StepStatus"], item.get("FailureReason", ""), kind, job))
+    return found
 
 
 def execution_of(site: Site, run: str) -> str:
@@ -47,9 +80,9 @@ def execution_of(site: Site, run: str) -> str:
 
 def lines_of(site: Site, step: Step) -> Iterator[str]:
     """Yield the lines of a step's job, with the moment of each; none for a step without a job."""
-    group, _, prefix = step.log.partition(": ")
-    if not prefix:
+    if not step.job:
         return
+    group, prefix = JOBS[step.kind][1], f"{step.job}/"
 
     def streams() -> list[dict[str, Any]]:
         pages = site.logs.get_paginator("describe_log_streams").paginate(logGroupName=group, logStreamNamePrefix=prefix)
@@ -82,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Site(load_environment(given.environment), [], act=False) as site:
             arn = execution_of(site, given.run)
             print(arn)
-            for step in read_steps(site.sagemaker, arn):
+            for step in steps_of(site.sagemaker, arn):
                 print(f"\n== {step.name}: {step.status}{f' ({step.reason})' if step.reason else ''}")
                 for line in lines_of(site, step):
                     print(line)

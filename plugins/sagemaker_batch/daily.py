@@ -92,6 +92,7 @@ class Daily:
     @final
     def assess_batch(self, **context: Any) -> dict[str, Any]:
         """Judge the day, write the record, return what the next tasks need; a failed verdict fails the task."""
+        from sagemaker_batch import metrics
         from sagemaker_batch.assess import judge
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.run_context import run_facts
@@ -112,6 +113,8 @@ class Daily:
         ti.xcom_push(key="verdict", value=short)
         # Where no page can be shown, the log says what it would.
         print("\n".join(told(record)))  # noqa: T201 - the task's log
+        print(metrics.line(record))  # noqa: T201 - for log searches
+        metrics.day_judged(record, context["dag_run"].start_date)
         if record["verdict"] == "failed":
             raise MonitorError(
                 f"Batch day {record['batch_day']} of {self.use_case.name} has no verdict, and nothing is published. "

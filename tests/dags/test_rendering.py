@@ -38,7 +38,7 @@ def render(dag, task_id, ti, **context):
 @pytest.mark.parametrize("policy", ["latest", "as_of"])
 def test_the_daily_start_carries_the_days_own_places(dags, policy):
     """Input, output and model come from what the run pinned; nothing is read from a clock or a logical date."""
-    (dag,) = dags("batch_monitor").values()
+    dag = dags("batch_monitor")["churn_batch_monitor"]
     given = {
         "batch_day": "2026-03-03",
         "prefix": "s3://b/in/dt=2026-03-03/",
@@ -61,7 +61,7 @@ def test_the_daily_start_carries_the_days_own_places(dags, policy):
 )
 def test_the_monthly_start_takes_the_runs_data_or_the_use_cases_own(dags, asked, used):
     """The threshold is a Param as well."""
-    (dag,) = dags("train_baseline").values()
+    dag = dags("train_baseline")["churn_train_baseline"]
     params = {"input_data_uri": asked, "accuracy_threshold": 0.8}
     task = render(dag, "start_training", Xcoms(), params=params)
     assert task.pipeline_name == "churn-train-baseline-local"
@@ -70,7 +70,7 @@ def test_the_monthly_start_takes_the_runs_data_or_the_use_cases_own(dags, asked,
 
 def test_the_sensor_waits_for_what_was_started(dags):
     """The ARN is the start's own return value."""
-    (dag,) = dags("batch_monitor").values()
+    dag = dags("batch_monitor")["churn_batch_monitor"]
     assert render(dag, "wait_for_batch_monitor", Xcoms(start_batch_monitor="arn:e")).execution_arn == "arn:e"
 
 
@@ -85,7 +85,7 @@ def intervals(dag, first, last):
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland"])
 def test_a_backfill_of_three_days_scores_these_three(dags, tmp_path, zone):
     """Asked for the 28th to the 30th of March, across Europe's change of clocks, in any zone."""
-    (dag,) = dags("batch_monitor").values()
+    dag = dags("batch_monitor")["churn_batch_monitor"]
     text = (
         (pytest_repo() / "dags" / "use_cases" / "churn.yaml").read_text().replace("timezone: UTC", f"timezone: {zone}")
     )
@@ -145,7 +145,7 @@ def test_each_policy_asks_the_registry_its_own_question(dags, s3, bucket, monkey
             return version(5)
 
         monkeypatch.setattr(registry, name, answer)
-    (dag,) = dags("batch_monitor").values()
+    dag = dags("batch_monitor")["churn_batch_monitor"]
     given = {"batch_day": "2026-03-03", "day_ends": "2026-03-04T00:00:00+00:00", "policy": policy}
     resolved = dag.task_dict["resolve_model"].python_callable(ti=Xcoms(wait_for_batch=given))
     assert questions == [asked]
@@ -154,7 +154,7 @@ def test_each_policy_asks_the_registry_its_own_question(dags, s3, bucket, monkey
 
 def test_a_day_that_was_never_published_has_no_published_model(dags, s3):
     """The message says which manifest is missing, and what to use."""
-    (dag,) = dags("batch_monitor").values()
+    dag = dags("batch_monitor")["churn_batch_monitor"]
     given = {"batch_day": "2026-03-03", "day_ends": "2026-03-04T00:00:00+00:00", "policy": "published"}
     with pytest.raises(Exception, match=r"has no manifest .*Use latest or as_of"):
         dag.task_dict["resolve_model"].python_callable(ti=Xcoms(wait_for_batch=given))

@@ -1,0 +1,49 @@
+"""The check against a real account, as far as it goes without one: its estimate, its comparison, its refusals."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from include.infrastructure.environment import load_environment
+from local import aws_check
+from local.errors import HouseError
+
+
+def test_the_estimate_follows_machines_and_prices():
+    """Dearer machines cost more, and a machine without a price is told instead of counted as free."""
+    prices = {"ml.t3.medium": 0.06, "ml.m5.large": 0.12}
+    total, lines = aws_check.estimate(load_environment("dev"), prices)
+    assert total == pytest.approx((6 * 0.06 + 0.12 + 0.12) * 5 / 60)
+    assert len(lines) == 3
+    with pytest.raises(HouseError, match=r"ml\.m5\.2?xlarge has no price"):
+        aws_check.estimate(load_environment("prod"), prices)
+
+
+def test_a_field_that_one_side_lacks_is_named():
+    """Types and paths are compared, values and the order of lists are not."""
+    answer = {"Arn": "a", "Tags": [{"Key": "k"}, {"Key": "l", "Value": "v"}], "At": datetime(2026, 3, 3, tzinfo=UTC)}
+    local = {"job": sorted(aws_check.shape({**answer, "ResponseMetadata": {"RequestId": "x"}}))}
+    assert local["job"] == ["Arn: str", "At: datetime", "Tags[].Key: str", "Tags[].Value: str"]
+    assert aws_check.differences(local, {"job": sorted(aws_check.shape({**answer, "Arn": "b"}))}) == []
+    aws = {"job": sorted(aws_check.shape({"Arn": "a", "At": 1.5})), "step": ["Name: str"]}
+    assert aws_check.differences(local, aws) == [
+        "job: only on AWS: At: float",
+        "job: only local: At: datetime",
+        "job: only local: Tags[].Key: str",
+        "job: only local: Tags[].Value: str",
+        "step: only on AWS: Name: str",
+    ]
+
+
+def test_nothing_is_done_without_consent(capsys):
+    """The cost is shown first; where nobody can answer, nothing happens."""
+    assert aws_check.main(["--environment", "dev"]) == 1
+    said = capsys.readouterr().out
+    assert "USD in account 111122223333" in said
+    assert "Nothing was done." in said
+
+
+def test_the_laptop_is_no_account(capsys):
+    """ENV=local would compare the local SageMaker with itself."""
+    assert aws_check.main(["--environment", "local", "--yes"]) == 1
+    assert "local is no account" in capsys.readouterr().err
