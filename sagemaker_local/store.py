@@ -170,8 +170,10 @@ class Transaction:
             terms.append(_COMPARISONS[comparison].format(_extract(member)))
             values.append(bound)
         if query.after is not None:
-            terms.append(f"({sort}, key) {'<' if query.descending else '>'} (?, ?)")
-            values.extend(query.after)
+            sign = "<" if query.descending else ">"
+            # The first says nothing new; it lets the index begin at the place, which a comparison of pairs does not.
+            terms.append(f"{sort} {sign}= ? AND ({sort}, key) {sign} (?, ?)")
+            values.extend([query.after[0], *query.after])
         order = "DESC" if query.descending else "ASC"
         rows = self._connection.execute(
             f"SELECT {sort}, key, body FROM document WHERE {' AND '.join(terms)} "  # noqa: S608 - only checked names

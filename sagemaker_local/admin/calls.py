@@ -6,6 +6,8 @@ import threading
 from collections import Counter, defaultdict
 from typing import Any
 
+_MAX_NAMES = 1000
+
 
 class Calls:
     """Counts of requests over HTTP, of SageMaker (``StartPipelineExecution``) and the rest (``s3:PutObject``)."""
@@ -18,14 +20,16 @@ class Calls:
         self._most = 0
 
     def count(self, operation: str) -> None:
-        """Count a request."""
+        """Count a request; names beyond the first thousand are counted together, for a client may make them up."""
         with self._lock:
-            self._counts[operation] += 1
+            known = operation in self._counts or len(self._counts) < _MAX_NAMES
+            self._counts[operation if known else "other"] += 1
 
     def error(self, operation: str, code: str) -> None:
         """Count an error by its code; an answer that was dropped on purpose is ``ResponseLost``."""
         with self._lock:
-            self._errors[operation][code] += 1
+            known = operation in self._errors or len(self._errors) < _MAX_NAMES
+            self._errors[operation if known else "other"][code] += 1
 
     def running(self, executions: int) -> None:
         """Note how many executions run now."""

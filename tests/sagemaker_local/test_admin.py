@@ -242,3 +242,16 @@ def test_a_step_is_killed_and_its_retry_succeeds(make_local_aws):
     assert "137" in steps["Slow"]["FailureReason"] or "-9" in steps["Slow"]["FailureReason"]
     aws.client("sagemaker").retry_pipeline_execution(PipelineExecutionArn=run.arn, ClientRequestToken="t" * 32)
     run.wait("Succeeded")
+
+
+def test_names_that_a_client_makes_up_do_not_fill_the_memory():
+    """A thousand are counted one by one, the rest together."""
+    from sagemaker_local.admin.calls import Calls
+
+    calls = Calls()
+    for number in range(3000):
+        calls.count(f"sns:{number}")
+        calls.error(f"sns:{number}", "Broken")
+    counted = calls.document(0)
+    assert counted["operations"]["other"] == 2000
+    assert len(counted["operations"]) == len(counted["errors"]) == 1001
