@@ -60,6 +60,66 @@ def _create(call: Call, kind: _Kind, parent: str | None = None) -> Document:
     return {kind.arn: arn}
 
 
+# Kind in a job's ARN -> (kind in the store, title in AWS's members).
+_JOBS = {
+    "processing-job": ("processing_job", "ProcessingJob"),
+    "training-job": ("training_job", "TrainingJob"),
+    "transform-job": ("transform_job", "TransformJob"),
+}
+
+
+def component_of_job(call: Call, job_arn: str, config: Document) -> None:
+    """Make the trial component of a job with an ExperimentConfig, named as SageMaker names it.
+
+    Raises:
+        ResourceNotFoundError: the experiment or the trial is not there.
+        ValidationError: the trial belongs to another experiment.
+    """
+    experiment = _find(call, _EXPERIMENT, config["ExperimentName"]) if "ExperimentName" in config else None
+    trial = _find(call, _TRIAL, config["TrialName"]) if "TrialName" in config else None
+    if experiment and trial and trial["ExperimentName"] != experiment["ExperimentName"]:
+        raise ValidationError(
+            f"Trial {trial['TrialName']} belongs to experiment {trial['ExperimentName']}, "
+            f"not to {experiment['ExperimentName']}."
+        )
+    kind, job_name = job_arn.split(":", 5)[5].split("/", 1)
+    name = f"{job_name}-aws-{kind}"
+    document = {
+        "TrialComponentName": name,
+        "TrialComponentArn": str(arns.Arn(call.api.region, call.api.account, _COMPONENT.arn_kind, name)),
+        "DisplayName": config.get("TrialComponentDisplayName", name),
+        "Source": {"SourceArn": job_arn, "SourceType": f"SageMaker{_JOBS[kind][1]}"},
+        "CreationTime": call.now,
+        "LastModifiedTime": call.now,
+        "CreatedBy": {},
+        "LastModifiedBy": {},
+    }
+    call.tx.put(_COMPONENT.kind, name, document)  # one is left over when a job of that name was deleted
+    if trial is not None:
+        link = {"TrialComponentName": name, "TrialName": trial["TrialName"]}
+        call.tx.put("trial_link", "\n".join(link.values()), link)
+
+
+def _with_job(call: Call, component: Document) -> Document:
+    """Return a component with the state of its job, wherever it has no other of its own."""
+    source = arns.parse(component.get("Source", {}).get("SourceArn", ""))
+    if source is None or source.kind not in _JOBS:
+        return component
+    kind, title = _JOBS[source.kind]
+    job = call.tx.get(kind, source.name)
+    if job is None:
+        return component
+    prefix = title.removesuffix("Job")
+    reason = {"Message": job["FailureReason"]} if "FailureReason" in job else {}
+    shown: Document = {"Status": {"PrimaryStatus": job[f"{title}Status"], **reason}}
+    for member in ("StartTime", "EndTime"):
+        if f"{prefix}{member}" in job:
+            shown[member] = job[f"{prefix}{member}"]
+    if "HyperParameters" in job:
+        shown["Parameters"] = {name: {"StringValue": value} for name, value in job["HyperParameters"].items()}
+    return {**shown, **component}
+
+
 def ensure_trial(call: Call, experiment: str, trial: str | None) -> None:
     """Make an experiment and a trial in it unless they are there, as an execution of a pipeline does."""
     for kind, name, parent in ((_EXPERIMENT, experiment, None), (_TRIAL, trial, experiment)):
@@ -188,7 +248,7 @@ def create_trial_component(call: Call) -> Document:
 
 @operation("DescribeTrialComponent")
 def describe_trial_component(call: Call) -> Document:
-    return _find(call, _COMPONENT, arns.name_of(call.request["TrialComponentName"]))
+    return _with_job(call, _find(call, _COMPONENT, arns.name_of(call.request["TrialComponentName"])))
 
 
 @operation("UpdateTrialComponent")
@@ -218,7 +278,7 @@ def list_trial_components(call: Call) -> Document:
     request = call.request
     if "ExperimentName" in request and "TrialName" in request:
         raise ValidationError("Give at most one of ExperimentName and TrialName.")
-    components = call.tx.list("trial_component")
+    components = [_with_job(call, each) for each in call.tx.list("trial_component")]
     if "SourceArn" in request:
         components = [each for each in components if each.get("Source", {}).get("SourceArn") == request["SourceArn"]]
     if "TrialName" in request or "ExperimentName" in request:

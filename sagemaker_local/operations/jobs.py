@@ -13,6 +13,7 @@ from sagemaker_local.errors import (
     ResourceInUseError,
     ValidationError,
 )
+from sagemaker_local.operations.experiments import component_of_job
 from sagemaker_local.operations.models import model_arn
 from sagemaker_local.operations.registry import Call, operation
 from sagemaker_local.operations.tags import drop_tags, put_tags
@@ -161,6 +162,8 @@ def _create(call: Call, job: JobKind) -> Document:
         "_local": {},
     }
     call.tx.insert(job.kind, name, document)
+    if call.request.get("ExperimentConfig"):
+        component_of_job(call, arn, call.request["ExperimentConfig"])
     put_tags(call, arn, call.request.get("Tags", []))
     call.after_commit(lambda: call.api.runner.job_created(job.kind, name))
     return {f"{job.title}Arn": arn}

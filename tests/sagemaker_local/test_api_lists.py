@@ -163,18 +163,34 @@ def test_training_jobs_are_filtered_by_what_they_ran_on(sagemaker, made):
 
 
 def test_components_are_found_by_their_source(local_aws, sagemaker):
-    """A component made by a job carries the job's ARN."""
-    sagemaker.create_trial_component(TrialComponentName="of-a-job")
-    source = "arn:aws:sagemaker:us-east-1:000000000000:training-job/x0"
+    """A job in an experiment makes a component, which shows the job's state and carries its ARN."""
+    sagemaker.create_experiment(ExperimentName="of-jobs")
+    sagemaker.create_trial(TrialName="of-jobs-trial", ExperimentName="of-jobs")
+    config = {"ExperimentName": "of-jobs", "TrialName": "of-jobs-trial", "TrialComponentDisplayName": "shown"}
+    job = {**training("in-an-experiment"), "HyperParameters": {"num_round": "5"}, "ExperimentConfig": config}
+    source = sagemaker.create_training_job(**job)["TrainingJobArn"]
+    name = "in-an-experiment-aws-training-job"
+    found = listed(sagemaker, "ListTrialComponents", SourceArn=source)
+    assert [each["TrialComponentName"] for each in found] == [name]
+    assert found[0]["TrialComponentSource"] == {"SourceArn": source, "SourceType": "SageMakerTrainingJob"}
+    of_trial = listed(sagemaker, "ListTrialComponents", TrialName="of-jobs-trial")
+    assert [each["TrialComponentName"] for each in of_trial] == [name]
+    described = sagemaker.describe_trial_component(TrialComponentName=name)
+    assert (described["DisplayName"], described["Status"]) == ("shown", {"PrimaryStatus": "InProgress"})
+    assert described["Parameters"] == {"num_round": {"StringValue": "5"}}
     store = Store(local_aws.state_dir / "sagemaker.sqlite")
     with store.transaction() as tx:
-        tx.put(
-            "trial_component", "of-a-job", {**tx.get("trial_component", "of-a-job"), "Source": {"SourceArn": source}}
-        )
+        ended = {"TrainingJobStatus": "Failed", "FailureReason": "why", "TrainingEndTime": 5.0}
+        tx.put("training_job", "in-an-experiment", {**tx.get("training_job", "in-an-experiment"), **ended})
     store.close()
-    found = listed(sagemaker, "ListTrialComponents", SourceArn=source)
-    assert [each["TrialComponentName"] for each in found] == ["of-a-job"]
-    assert found[0]["TrialComponentSource"] == {"SourceArn": source}
+    described = sagemaker.describe_trial_component(TrialComponentName=name)
+    assert described["Status"] == {"PrimaryStatus": "Failed", "Message": "why"}
+    assert described["EndTime"].timestamp() == 5.0
+    for wrong in ({"TrialName": "no-such-trial"}, {"ExperimentName": "no-such-experiment"}):
+        with pytest.raises(sagemaker.exceptions.ResourceNotFound):
+            sagemaker.create_training_job(**{**training("refused"), "ExperimentConfig": wrong})
+    with pytest.raises(ClientError, match="Requested resource not found"):
+        sagemaker.describe_training_job(TrainingJobName="refused")
 
 
 def test_tags_and_search_results_come_in_pages(local_aws, sagemaker, made):
