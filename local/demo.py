@@ -28,6 +28,7 @@ from sagemaker_batch import names
 USE_CASE = "churn"
 STATE = environment.REPO / ".local" / "demo"
 ALERT_SECONDS = 20.0
+PAGE = "/plugin/sagemaker-batch"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +99,7 @@ def _story(house: House, console: Console, given: argparse.Namespace) -> list[st
         outcomes = _outcomes(cloud, stuff, runs, house.state / INBOX_FILE)
         console.say(outcome.table(outcomes))
         _explain(console, cloud, outcomes)
+        _keep_reports(console, house, cloud, sorted(stuff.days))
     return outcome.failures(outcomes, stuff.kinds)
 
 
@@ -136,6 +138,22 @@ def _explain(console: Console, cloud: Cloud, outcomes: Sequence[DayOutcome]) -> 
     seconds = [cloud.seconds(arn) for arn in cloud.executions(names.batch_pipeline(USE_CASE, "local"))]
     if seconds:
         console.say(f"SageMaker time of one day: {min(seconds):.1f} to {max(seconds):.1f} s, several days at once")
+
+
+def _keep_reports(console: Console, house: House, cloud: Cloud, days: Sequence[date]) -> None:
+    """Copy the reports out of the house's S3, so that they can be read when the house has ended."""
+    folder, kept = house.state / "reports", []
+    folder.mkdir(exist_ok=True)
+    wanted = {f"{names.reports_prefix(USE_CASE)}{day}/": f"{day}.html" for day in days}
+    wanted[names.training_report_key(USE_CASE, "").removesuffix(".html")] = "training.html"
+    for prefix, name in wanted.items():
+        found = [key for key in cloud.keys(prefix) if key.endswith(".html")]
+        if found:
+            cloud.s3.download_file(cloud.bucket, found[-1], str(folder / name))
+            kept.append(name)
+    console.say()
+    console.say(f"reports: {folder}/ ({', '.join(kept)}); open them in a browser")
+    console.say(f"the same inside Airflow, in a house that stays (`make up`): Browse > Batch days, {PAGE}")
 
 
 def _majority(share: float | None) -> str:

@@ -25,6 +25,7 @@ Ten days of input lie there up to yesterday, nothing is scored yet. Not as they 
 To backfill five days with clicks: open {url}/dags/{dag}, press Trigger, choose Backfill, give
 {first} and {last} as the range, press Run Backfill. The days come up below Backfills; alerts on them arrive as one
 digest on the page of alerts. One day by hand: Trigger, Single Run, and the day as batch_day.
+Days, drift and models to look at: Browse > Batch days ({url}/plugin/sagemaker-batch); a run's report is in its tab.
 {schedule}`make down` stops it; what you did stays in {state}.
 """
 PATIENCE_SECONDS = 600.0

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 VOID = {"meta", "link", "br", "hr", "input", "line", "rect", "circle", "path"}
+PLAIN = re.compile(r"[\w .,:;/()#%+=?*@-]*", re.ASCII)
 # Characters that could hide or reorder what stands beside them, or that HTML does not know.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -20,7 +21,9 @@ def text(value: Any) -> Html:
     """Escape a value; control and direction characters become the replacement character."""
     if isinstance(value, Html):
         return value
-    return Html(html.escape(UNSEEN.sub("\ufffd", str(value)), quote=True))
+    said = str(value)
+    # Most texts are plain, and a page has tens of thousands of them.
+    return Html(said) if PLAIN.fullmatch(said) else Html(html.escape(UNSEEN.sub("\ufffd", said), quote=True))
 
 
 def join(parts: Iterable[Any]) -> Html:

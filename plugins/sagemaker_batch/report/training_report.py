@@ -149,7 +149,7 @@ def _head(facts: TrainingFacts) -> Html:
 def _metrics(facts: TrainingFacts) -> Html:
     heads, styles = ["Figure", "This version", "Standard deviation"], ["", "n", "n"]
     if facts.in_use is not None:
-        heads += [f"In use: version {facts.in_use.version}", "Difference", ""]
+        heads += [f"In use: version {facts.in_use.version}", "Difference", "Verdict"]
         styles += ["n", "n", ""]
     rows = []
     for name in facts.metrics:
@@ -237,7 +237,7 @@ def _confusion(facts: TrainingFacts) -> Html:
         "section",
         tag("h2", "Confusion matrix"),
         tag("p", "Test rows by what they are and what the model says at a score of 0.5.", class_="muted"),
-        page.table(["", "said negative", "said positive"], rows, "Confusion matrix", ["", "n", "n"]),
+        page.table(["A row that", "said negative", "said positive"], rows, "Confusion matrix", ["", "n", "n"]),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from sagemaker_batch import day_index
@@ -42,7 +44,8 @@ class Gap:
         )
 
 
-def batch_days(cron: str, zone: str, first: date, last: date) -> dict[date, datetime]:
+@lru_cache(maxsize=512)
+def batch_days(cron: str, zone: str, first: date, last: date) -> Mapping[date, datetime]:
     """Return the batch days from first to last with the moment at which each begins, by the schedule's own cron."""
     from croniter import croniter
 
@@ -53,7 +56,7 @@ def batch_days(cron: str, zone: str, first: date, last: date) -> dict[date, date
     found: dict[date, datetime] = {}
     while (moment := moments.get_next(datetime)).date() <= last:
         found.setdefault(moment.date(), moment.replace(tzinfo=where))
-    return found
+    return MappingProxyType(found)
 
 
 def days(

@@ -1,0 +1,119 @@
+"""An S3 of made-up use cases and days over HTTP: lists and objects, each after a delay as AWS's own."""
+
+import json
+import re
+import threading
+import time
+from bisect import bisect_right
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+VERDICTS = ("clean",) * 7 + ("warned", "warned", "held")
+DELAY = 0.015
+PAGE = 1000
+
+
+def deployment(name):
+    case = {
+        "description": f"What {name} is for",
+        "owners": ["team"],
+        "schedule": {"timezone": "Europe/Berlin", "batch": "0 0 * * *", "start_date": "2025-01-01"},
+        "data": {},
+    }
+    return {"use_case": case, "model_package_group": f"{name}-perf"}
+
+
+def figures(day, features):
+    found = {
+        f"feature {number}": {"violated": [], "distance": (number % 60) / 100, "psi": 0.1, "null_share": 0.0}
+        for number in range(features)
+    }
+    return {"version": 1, "batch_day": day, "verdict": "clean", "scores": None, "features": found}
+
+
+class MadeS3(ThreadingHTTPServer):
+    """`use_cases` x `days` days up to yesterday, with reports of `features` features."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, use_cases, days, features=200):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.features, self.asked, self.lock = features, [], threading.Lock()
+        self.keys = {}
+        today = date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
+        for number in range(use_cases):
+            name = f"use_case{number}"
+            keys = []
+            for back in range(days, 0, -1):
+                day = today - timedelta(days=back)
+                verdict = VERDICTS[(number + back) % len(VERDICTS)]
+                key = f"{name}/days/dt={day}/{day:%Y%m%d}T060000.exec{back:08d}.{verdict}.v3.2of{features}.1000rows"
+                keys += [key] if verdict == "held" else [key, f"{key}.published"]
+            self.keys[name] = keys
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """ListObjectsV2 and GetObject."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        time.sleep(DELAY)
+        address = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        with self.server.lock:
+            self.server.asked.append(self.path)
+        if "list-type" in query:
+            self.answer(self.listed(query), "application/xml")
+            return
+        name, _, rest = unquote(address.path).removeprefix("/pages/").partition("/")
+        if name not in self.server.keys:
+            self.answer("<Error><Code>NoSuchKey</Code></Error>", "application/xml", 404)
+        elif rest == "deployment.json":
+            self.answer(json.dumps(deployment(name)), "application/json")
+        elif "/published/" in address.path:
+            self.answer("<Error><Code>NoSuchKey</Code></Error>", "application/xml", 404)
+        else:
+            day = re.search(r"dt=(\d{4}-\d{2}-\d{2})", rest)[1]
+            self.answer(json.dumps(figures(day, self.server.features)), "application/json")
+
+    def listed(self, query):
+        prefix = query.get("prefix", "")
+        keys = self.server.keys.get(prefix.split("/")[0], [])
+        after = query.get("continuation-token") or query.get("start-after", "")
+        begin = bisect_right(keys, after)
+        shown = keys[begin : begin + PAGE]
+        more = begin + PAGE < len(keys)
+        items = "".join(
+            f"<Contents><Key>{escape(key)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+            '<ETag>"d41d8cd98f00b204e9800998ecf8427e"</ETag><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents>'
+            for key in shown
+        )
+        token = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
+        return (
+            '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}<KeyCount>{len(shown)}</KeyCount>{items}</ListBucketResult>"
+        )
+
+    def answer(self, text, kind, status=200):
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        """Answer SageMaker's list of versions: there is none."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.answer('{"ModelPackageSummaryList": []}', "application/x-amz-json-1.1")
+
+    def log_message(self, *_):
+        """Say nothing."""
