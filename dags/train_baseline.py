@@ -3,15 +3,18 @@
 A use case is a file in `use_cases/`; this file only draws the DAG.
 """
 
-from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, Param
+from datetime import timedelta
 
-from sagemaker_batch import monthly
-from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.sdk import DAG, Param, TriggerRule
+
+from sagemaker_batch import approval, monthly
+from sagemaker_batch.declare import broken_dag, defaults, start, training_schedule, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.monthly import Monthly
 from sagemaker_batch.operators import StartPipelineOperator
 from sagemaker_batch.report.operator import ReportOperator
+from sagemaker_batch.reviewer import AskReviewer
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
@@ -22,10 +25,13 @@ DOC = """
 Trains a model, evaluates it on rows that it has not seen, makes the data-quality baselines that the daily DAG compares
 with, and registers a version in the model registry. Below the accuracy threshold nothing is registered and the run
 fails with both numbers. Approval is **{approval}**: {how}
+{early}
 """
+EARLY = "A request to retrain (asset `{name}/retraining_requested`) starts a run before its time; its page says why."
 HOW = {
-    "manual": "the version waits for a person, and review_candidate's log says how to approve it.",
-    "auto": "a version at or above the threshold is approved by rule.",
+    "manual": "the version waits for a person, and the alert says how to approve it.",
+    "airflow": "ask_reviewer waits for an answer, and its page compares the version with the one in use.",
+    "auto": "a version better than the one in use by the margin is approved by rule; any other waits for an answer.",
 }
 
 
@@ -36,14 +42,21 @@ def build(use_case: UseCase) -> DAG:
     with DAG(
         f"{use_case.name}{SUFFIX}",
         description=f"Train, baseline and register a model of {use_case.name}",
-        doc_md=DOC.format(name=use_case.name, description=use_case.description, approval=use_case.approval, how=how),
-        schedule=timetable(schedule.training, schedule.timezone),
+        doc_md=DOC.format(
+            name=use_case.name,
+            description=use_case.description,
+            approval=use_case.approval,
+            how=how,
+            early=EARLY.format(name=use_case.name) if use_case.retraining.enabled else "",
+        ),
+        schedule=training_schedule(use_case, work.retraining),
         start_date=start(schedule),
         catchup=False,
-        max_active_runs=1,
+        # A version that waits for its reviewer keeps its run active: it must not keep the next one from training.
+        max_active_runs=8,
         tags=sorted({*use_case.tags, use_case.name, "monthly"}),
-        default_args=defaults(use_case),
-        on_failure_callback=failure_callback(use_case.name, use_case.alerts, schedule.timezone),
+        default_args=defaults(use_case, days=False),
+        on_failure_callback=failure_callback(use_case.name, use_case.alerts, None),
         params={
             "input_data_uri": Param(
                 None,
@@ -85,8 +98,39 @@ def build(use_case: UseCase) -> DAG:
         read_candidate = PythonOperator(task_id=monthly.READ, python_callable=work.read_candidate)
         write_report = ReportOperator(task_id=monthly.REPORT, python_callable=work.write_report)
         review_candidate = PythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate)
+        alert_approval = PythonOperator(task_id=monthly.TELL, python_callable=work.alert_approval)
 
         start_training >> wait_for_training >> read_candidate >> [review_candidate, write_report]
+        if use_case.approval == "manual":
+            review_candidate >> alert_approval
+            return dag
+        ask_reviewer = AskReviewer(
+            task_id=monthly.ASK,
+            subject="{{ ti.xcom_pull(task_ids='review_candidate')['subject'] }}",
+            body="{{ ti.xcom_pull(task_ids='review_candidate')['body'] }}",
+            options=[approval.APPROVE, approval.REJECT],
+            options_mapping={approval.APPROVE: monthly.APPROVE, approval.REJECT: monthly.REJECT},
+            params={
+                approval.COMMENT: Param(
+                    "", type="string", maxLength=500, title="Why", description="Kept with the version in the registry."
+                )
+            },
+            assigned_users=[{"id": user, "name": user} for user in use_case.review.reviewers] or None,
+            response_timeout=timedelta(hours=use_case.review.response_hours),
+        )
+        approve_model = PythonOperator(
+            task_id=monthly.APPROVE,
+            python_callable=work.approve_model,
+            outlets=[work.model_approved],
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        )
+        reject_model = PythonOperator(task_id=monthly.REJECT, python_callable=work.reject_model)
+        ask_reviewer >> [approve_model, reject_model]
+        if use_case.approval == "airflow":
+            review_candidate >> [ask_reviewer, alert_approval]
+        else:
+            rule = BranchPythonOperator(task_id=monthly.RULE, python_callable=work.branch_on_rule)
+            review_candidate >> rule >> [approve_model, ask_reviewer, alert_approval]
     return dag
 
 

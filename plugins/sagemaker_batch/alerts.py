@@ -39,7 +39,10 @@ Deliver = Callable[[str, "Alert"], None]
 
 @dataclass(frozen=True)
 class Alert:
-    """One message. `identity` tells it from others, `attributes` are for machines, `covers` names a digest's parts."""
+    """One message. `identity` tells it from others, `attributes` are for machines, `covers` names a digest's parts.
+
+    `about` is what it is about (a batch day, a run, a model version), `verdict` how that stands; the router reads both.
+    """
 
     use_case: str
     event: str
@@ -49,6 +52,12 @@ class Alert:
     identity: tuple[str, ...]
     attributes: dict[str, str] = field(default_factory=dict)
     covers: list[str] = field(default_factory=list)
+    about: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Return how the subject stands."""
+        return self.attributes.get("verdict", "")
 
     def fingerprint(self) -> str:
         """Return its identity as a short text."""
@@ -95,8 +104,7 @@ def send(
             raise Undeliverable(
                 f"The alert {alert.subject!r} reached not everyone: {'; '.join(failures)}. It is kept in "
                 f"s3://{bucket}/{alert.key()}, and clearing this task (or the next run's last one) sends what is "
-                "missing. Check the connections in Airflow (conn_type aws, extra topic_arn) and the role's right to "
-                "publish."
+                "missing. Check the connections in Airflow and, for AWS, the role's right to publish."
             )
         _forget(s3, bucket, alert)
         return "sent"
@@ -152,6 +160,7 @@ class _Sending:
             "identity": list(self.alert.identity),
             "attributes": self.alert.attributes,
             "covers": self.alert.covers,
+            "about": self.alert.about,
             "state": state,
             "routes": dict.fromkeys(wanted, "pending"),
             "at": _now(),
@@ -225,6 +234,7 @@ def _restored(record: dict[str, Any]) -> Alert:
         identity=tuple(record["identity"]),
         attributes=record["attributes"],
         covers=record["covers"],
+        about=record.get("about", ""),
     )
 
 

@@ -184,10 +184,10 @@ class Daily:
     @final
     def alert(self, **context: Any) -> str:
         """Alert on the verdict by its severity; a backfilled day waits for the digest."""
-        from sagemaker_batch import alerts, messages, records
+        from sagemaker_batch import events, messages, records, router
         from sagemaker_batch.aws import default_client
-        from sagemaker_batch.execution import console_link
-        from sagemaker_batch.run_context import run_link
+        from sagemaker_batch.report.addresses import run_addresses
+        from sagemaker_batch.run_context import links
         from sagemaker_batch.settings import settings
 
         ti, here = context["ti"], settings()
@@ -199,15 +199,17 @@ class Daily:
         if stored is None:
             raise MonitorError(f"The verdict record s3://{bucket}/{key} is gone. Clear assess_batch to write it again.")
         record = stored.content
-        links = {
-            "run": run_link(context),
-            "execution": console_link(record["execution"]["arn"], here.console_url),
-            "verdict": record["uri"],
-            "violations": record["reports"].get("violations", ""),
-        }
-        alert = messages.verdict_alert(self.use_case.name, run.dag_id, record, links)
-        routes = getattr(self.use_case.alerts.routes, record["severity"])
-        return alerts.send(s3, here.bucket, alert, routes, owner=run.run_id)
+        pages = run_addresses(context, record, here.console_url)
+        where = links(
+            context,
+            events.of_verdict(record),
+            report=pages.report,
+            execution=pages.execution,
+            verdict=record["uri"],
+            violations=record["reports"].get("violations", ""),
+        )
+        alert = messages.verdict_alert(self.use_case.name, run.dag_id, record, where)
+        return router.tell(s3, here.bucket, alert, self.use_case.alerts, owner=run.run_id)
 
     def close_run(self, **context: Any) -> str:
         """Enter the run, and send a backfill's digest when no other day is outstanding."""
@@ -242,6 +244,8 @@ class Daily:
         # What a callback could not deliver has no other way out: it has no retry.
         for left in alerts.flush(s3, here.bucket, self.use_case.name, owner=run.run_id):
             print(f"Still undelivered: {left}")  # noqa: T201 - the task's log
+        if not entry["backfilled"] and entry["verdict"] != "failed":
+            self._recovered(s3, here.bucket, run.dag_id, entry, context)
         return digest.close_run(
             s3,
             here.bucket,
@@ -252,6 +256,20 @@ class Daily:
             look,
             self.use_case.schedule.timezone,
         )
+
+    def _recovered(self, s3: Any, bucket: str, dag_id: str, entry: dict[str, Any], context: Any) -> None:
+        """Tell those who heard of a day that it has ended otherwise since: clean after held, published after failed."""
+        from sagemaker_batch import messages, router
+        from sagemaker_batch.run_context import links
+
+        name, day = self.use_case.name, entry["batch_day"]
+        before = router.standing(s3, bucket, name, dag_id, day)
+        if before is None or before.verdict == entry["verdict"]:
+            return
+        alert = messages.recovered_alert(
+            name, dag_id, day, before.event, entry["verdict"], entry["done"], links(context, before.event)
+        )
+        router.tell(s3, bucket, alert, self.use_case.alerts, owner=entry["run_id"])
 
 
 def day_entry(

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, get_parsing_context, task
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from sagemaker_batch.failures import failure_callback
+from sagemaker_batch.failures import failure_callback, retry_callback
 from sagemaker_batch.refusals import AwsRetryPolicy
 from sagemaker_batch.settings import use_cases_folder
 from sagemaker_batch.use_case import Alerts, Schedule, UseCase, UseCaseError, load_use_case
@@ -36,14 +36,23 @@ def timetable(cron: str | None, zone: str) -> CronDataIntervalTimetable | None:
     return CronDataIntervalTimetable(cron, timezone=zone) if cron else None
 
 
+def training_schedule(use_case: UseCase, request: Asset) -> Any:
+    """Return when the training DAG runs: by its cron, and early on a request where the use case wants that."""
+    calendar = timetable(use_case.schedule.training, use_case.schedule.timezone)
+    if not use_case.retraining.enabled:
+        return calendar
+    return AssetOrTimeSchedule(timetable=calendar, assets=[request]) if calendar else [request]
+
+
 def start(schedule: Schedule) -> datetime:
     """Return the start date's midnight in the use case's zone."""
     day = schedule.start_date
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(schedule.timezone)).astimezone(UTC)
 
 
-def defaults(use_case: UseCase) -> dict[str, Any]:
-    """Return the default arguments of every task."""
+def defaults(use_case: UseCase, *, days: bool = True) -> dict[str, Any]:
+    """Return the default arguments of every task; `days` says whether the DAG's runs are about a batch day."""
+    timezone = use_case.schedule.timezone if days else None
     return {
         "owner": ", ".join(use_case.owners),
         "retries": max(2, use_case.retries),
@@ -51,7 +60,8 @@ def defaults(use_case: UseCase) -> dict[str, Any]:
         "retry_policy": AwsRetryPolicy(),
         # The later a task stands in its day, the sooner it runs: days are finished before new ones are begun.
         "weight_rule": "upstream",
-        "on_failure_callback": failure_callback(use_case.name, use_case.alerts, use_case.schedule.timezone),
+        "on_failure_callback": failure_callback(use_case.name, use_case.alerts, timezone),
+        "on_retry_callback": retry_callback(use_case.name, use_case.alerts, timezone),
     }
 
 

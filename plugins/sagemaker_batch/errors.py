@@ -27,3 +27,7 @@ class PublishError(BatchError):
 
 class Undeliverable(BatchError):  # noqa: N818 - the field's word
     """An alert reached no one."""
+
+
+class Unanswered(BatchError):  # noqa: N818 - the field's word
+    """A reviewer was asked, and nobody answered in time."""

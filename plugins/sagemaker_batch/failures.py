@@ -14,11 +14,26 @@ from sagemaker_batch.use_case import Alerts
 log = logging.getLogger(__name__)
 
 
-def failure_callback(use_case: str, alerts: Alerts, timezone: str) -> Callable[[Any], None]:
+def retry_callback(use_case: str, alerts: Alerts, timezone: str | None) -> Callable[[Any], None] | None:
+    """Return a callback for a task's `on_retry_callback`; None unless the use case routes `task_retried`."""
+    if not alerts.events.task_retried:
+        return None
+
+    def on_retry(context: Any) -> None:
+        try:
+            _tell(context, use_case, alerts, timezone, retried=True)
+        except Exception:
+            log.exception("The repetition of a task of %s could not be reported", use_case)
+
+    return on_retry
+
+
+def failure_callback(use_case: str, alerts: Alerts, timezone: str | None) -> Callable[[Any], None]:
     """Return a callback for a task's or a DAG's `on_failure_callback`.
 
-    Backfilled runs page nobody: their failure is noted for the digest. A callback never raises; what cannot be
-    delivered stays in its record (state `undelivered`) and in the log.
+    `timezone` is that of the batch day, None for a DAG whose runs have none. Backfilled runs page nobody: their failure
+    is noted for the digest. A callback never raises; what cannot be delivered stays in its record (state `undelivered`)
+    and in the log.
     """
 
     def on_failure(context: Any) -> None:
@@ -39,36 +54,35 @@ def note_key(use_case: str, run_id: str, clear_number: int) -> str:
     )
 
 
-def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str) -> None:
-    from sagemaker_batch import messages, records
-    from sagemaker_batch.alerts import send
+def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str | None, *, retried: bool = False) -> None:
+    from sagemaker_batch import events, messages, records, router
     from sagemaker_batch.aws import default_client
-    from sagemaker_batch.run_context import batch_day_or_empty, run_link
+    from sagemaker_batch.run_context import batch_day_or_empty, links
     from sagemaker_batch.settings import settings
 
     here = settings()
     s3 = default_client("s3", here)
     run, ti = context["dag_run"], context.get("ti")
-    what = str(context.get("exception") or context.get("reason") or "no reason was given; see the task's log")
+    error = context.get("exception")
+    what = str(error or context.get("reason") or "no reason was given; see the task's log")
     task_id = ti.task_id if ti is not None else ""
     clear_number = int(getattr(run, "clear_number", 0) or 0)
     if str(getattr(run.run_type, "value", run.run_type)) == "backfill":
-        note = {"version": 1, "task_id": task_id, "what": what}
-        records.create(s3, here.bucket, note_key(use_case, run.run_id, clear_number), note)
+        if not retried:
+            note = {"version": 1, "task_id": task_id, "what": what}
+            records.create(s3, here.bucket, note_key(use_case, run.run_id, clear_number), note)
         return
-    day = batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone)
+    day = batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone) if timezone else ""
+    if retried:
+        event = "task_retried"
+        done = f"Airflow repeats it: try {getattr(ti, 'try_number', '?')} failed."
+    else:
+        event = events.of_failure(error if isinstance(error, BaseException) else None)
+        done = _what_was_done(s3, here.bucket, use_case, day, run)
     alert = messages.failure_alert(
-        use_case,
-        run.dag_id,
-        run.run_id,
-        clear_number,
-        day,
-        task_id,
-        what,
-        {"run": run_link(context)},
-        done=_what_was_done(s3, here.bucket, use_case, day, run),
+        use_case, run.dag_id, run.run_id, day, task_id, what, links(context, event), event=event, done=done
     )
-    send(s3, here.bucket, alert, alerts.routes.error, owner=run.run_id)
+    router.tell(s3, here.bucket, alert, alerts, owner=run.run_id, vague=error is None)
 
 
 def _what_was_done(s3: Any, bucket: str, use_case: str, day: str, run: Any) -> str:

@@ -50,6 +50,7 @@ def build(
     code: dict[str, str],
     run: dict[str, str],
     now: datetime,
+    release: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest (docs/contracts/manifest.schema.json).
 
@@ -81,6 +82,7 @@ def build(
         "verdict_uri": verdict["uri"],
         "inputs": inputs,
         "code": code,
+        **({"released": release} if release else {}),
         "published_by": run,
         "published_at": now.astimezone(UTC).isoformat(timespec="seconds"),
     }

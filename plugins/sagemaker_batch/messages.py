@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sagemaker_batch import events
 from sagemaker_batch.alerts import Alert
 
 DONE = {
@@ -30,11 +31,12 @@ def verdict_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dic
     lines += ["", f"Model: version {record['model']['version']} ({record['model']['arn']})", *_links(links)]
     return Alert(
         use_case=use_case,
-        event="verdict",
+        event=events.of_verdict(record),
         severity=severity,
         subject=f"[{severity}] {use_case} {day}: {verdict}",
         body="\n".join(lines),
-        identity=(dag_id, day, "verdict", verdict),
+        identity=(dag_id, day, events.of_verdict(record), verdict),
+        about=day,
         attributes={
             "batch_day": day,
             "verdict": verdict,
@@ -48,17 +50,17 @@ def failure_alert(  # noqa: PLR0917 - a boundary with many parts
     use_case: str,
     dag_id: str,
     run_id: str,
-    clear_number: int,
     day: str,
     task_id: str,
     what: str,
     links: dict[str, str],
+    event: str = "dag_failed",
     done: str = "Nothing was published by this run.",
 ) -> Alert:
-    """Alert on a run that failed: one per run (and clear), by whichever of its tasks fails first."""
-    about = f", batch day {day}" if day else ""
+    """Alert on a run that failed: about its batch day, or about the run itself where it has none."""
+    about, severity = f", batch day {day}" if day else "", events.SEVERITY[event]
     lines = [
-        f"{use_case}{about}: failed (severity error).",
+        f"{use_case}{about}: failed (severity {severity}).",
         "",
         "What happened:",
         f"  {f'Task {task_id} of ' if task_id else ''}DAG {dag_id}, run {run_id}, failed:",
@@ -68,14 +70,96 @@ def failure_alert(  # noqa: PLR0917 - a boundary with many parts
         f"  {done}",
         *_links(links),
     ]
+    subject = day or run_id
+    # That a message got lost, or a task is repeated, says nothing of the day: it must not look like another verdict.
+    told = {"alert_undelivered": f"{subject} messages", "task_retried": f"{run_id} {task_id} retried"}.get(
+        event, subject
+    )
+    ended = "failed and is repeated" if event == "task_retried" else "failed"
     return Alert(
         use_case=use_case,
-        event="failure",
-        severity="error",
-        subject=f"[error] {use_case}{' ' + day if day else ''}: {task_id or dag_id} failed",
+        event=event,
+        severity=severity,
+        subject=f"[{severity}] {use_case}{' ' + day if day else ''}: {task_id or dag_id} {ended}",
         body="\n".join(lines),
-        identity=(dag_id, run_id, str(clear_number), "failure"),
+        identity=(dag_id, told, event, "failed"),
         attributes={"batch_day": day, "verdict": "failed", "dag_id": dag_id},
+        about=told,
+    )
+
+
+def recovered_alert(  # noqa: PLR0917 - a boundary with many parts
+    use_case: str, dag_id: str, day: str, event: str, verdict: str, done: str, links: dict[str, str]
+) -> Alert:
+    """Say that a day people were told of has ended better: under the event that had told of it."""
+    lines = [f"{use_case}, batch day {day}: {verdict}.", "", "What was done:", f"  {done}", *_links(links)]
+    return Alert(
+        use_case=use_case,
+        event=event,
+        severity=events.SEVERITY[event],
+        subject=f"{use_case} {day}: {verdict}",
+        body="\n".join(lines),
+        identity=(dag_id, day, event, verdict),
+        attributes={"batch_day": day, "verdict": verdict, "dag_id": dag_id},
+        about=day,
+    )
+
+
+def missing_alert(use_case: str, dag_id: str, day: str, links: dict[str, str]) -> Alert:
+    """Alert on a day that should have a verdict by now and has none, and of which no run has told."""
+    lines = [
+        f"{use_case}, batch day {day}: no verdict (severity error).",
+        "",
+        "What happened:",
+        f"  The day is over, its input's deadline too, and no run of {dag_id} has left a verdict or told of a failure.",
+        "  Is the DAG paused, or the scheduler down?",
+        "",
+        "What was done:",
+        "  Nothing was published.",
+        *_links(links),
+    ]
+    return Alert(
+        use_case=use_case,
+        event="batch_late",
+        severity="error",
+        subject=f"[error] {use_case} {day}: no verdict",
+        body="\n".join(lines),
+        identity=(dag_id, day, "batch_late", "failed"),
+        attributes={"batch_day": day, "verdict": "failed", "dag_id": dag_id},
+        about=day,
+    )
+
+
+def approval_alert(  # noqa: PLR0917 - a boundary with many parts
+    use_case: str, dag_id: str, run_id: str, review: dict[str, Any], how: str, links: dict[str, str]
+) -> Alert:
+    """Alert on a version that waits for a person."""
+    said = [f"  {name}: {value:.4f}{_against(review, name)}" for name, value in review["figures"].items()]
+    lines = [
+        f"{use_case}: version {review['version']} waits for approval (severity warning).",
+        "",
+        "What happened:",
+        f"  It was trained because: {review['reason']}",
+        *([f"  {review['why']}"] if review["why"] else []),
+        "",
+        "Evaluation:",
+        *said,
+        "",
+        "What was done:",
+        f"  {how}",
+        "  The daily runs go on with the version in use, if there is one.",
+        *_links(links),
+    ]
+    about = f"version {review['version']}"
+    return Alert(
+        use_case=use_case,
+        event="approval_waiting",
+        severity="warning",
+        subject=f"[warning] {use_case}: version {review['version']} waits for approval",
+        body="\n".join(lines),
+        identity=(dag_id, about, "approval_waiting", "pending"),
+        attributes={"verdict": "pending", "dag_id": dag_id, "run_id": run_id, "model_package_arn": review["arn"]},
+        about=about,
     )
 
 
@@ -111,3 +195,8 @@ def digest_alert(use_case: str, dag_id: str, covered: dict[str, dict[str, Any]])
 def _links(links: dict[str, str]) -> list[str]:
     shown = [f"  {name}: {url}" for name, url in links.items() if url]
     return ["", "Links:", *shown] if shown else []
+
+
+def _against(review: dict[str, Any], name: str) -> str:
+    theirs = review["in_use_figures"].get(name)
+    return f" (version {review['in_use_version']} in use: {theirs:.4f})" if theirs is not None else ""

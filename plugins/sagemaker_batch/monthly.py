@@ -1,6 +1,8 @@
-"""The tasks of the monthly DAG: train, find the version that this execution registered, have it reviewed."""
+"""The tasks of the monthly DAG: train, find the version that this execution registered, have it decided on."""
 
 from typing import Any
+
+from airflow.sdk import Asset
 
 from sagemaker_batch import names
 from sagemaker_batch.daily import final
@@ -9,6 +11,8 @@ from sagemaker_batch.use_case import UseCase
 
 START, FINISH, READ, REVIEW = "start_training", "wait_for_training", "read_candidate", "review_candidate"
 REPORT = "write_training_report"
+RULE, ASK, TELL = "branch_on_rule", "ask_reviewer", "alert_approval"
+APPROVE, REJECT = "approve_model", "reject_model"
 
 
 class Monthly:
@@ -16,6 +20,9 @@ class Monthly:
 
     def __init__(self, use_case: UseCase) -> None:
         self.use_case = use_case
+        # Names alone, as in daily.py.
+        self.model_approved = Asset(f"{use_case.name}/model_approved")
+        self.retraining = Asset(f"{use_case.name}/retraining_requested")
 
     def pipeline(self) -> str:
         """Return the name of the pipeline in the environment that Airflow's configuration names."""
@@ -68,6 +75,7 @@ class Monthly:
             "evaluation_uri": version.evaluation_uri,
             "execution_arn": outcome["arn"],
             "metrics": metrics,
+            "reason": _why_trained(context),
         }
 
     @final
@@ -93,25 +101,131 @@ class Monthly:
 
     @final
     def review_candidate(self, **context: Any) -> dict[str, Any]:
-        """Approve by the use case's rule, or say how a person does."""
-        from sagemaker_batch import registry
-        from sagemaker_batch.aws import default_client
+        """Lay the version beside the one in use, and ask the rule; what is decided stands in `decision`."""
+        from sagemaker_batch import approval
+        from sagemaker_batch.execution import console_link
+        from sagemaker_batch.report.addresses import training_address
+        from sagemaker_batch.run_context import run_link
+        from sagemaker_batch.settings import settings
 
-        candidate, run = context["ti"].xcom_pull(task_ids=READ), context["dag_run"]
-        metric = self.use_case.model.gate
-        measured = candidate["metrics"].get(metric)
-        threshold = float(context["params"]["accuracy_threshold"])
-        shown = f"version {candidate['version']} of {candidate['group']}, {metric} {measured}"
-        if self.use_case.approval == "manual":
-            how = f"{registry.APPROVE_COMMAND} {candidate['arn']}"
-            print(f"{shown}, waits for a person. Approve it with: {how}")  # noqa: T201 - the task's log
-            return {"decision": "pending", "arn": candidate["arn"], "approve_with": how}
-        if measured is None or measured < threshold:
-            raise ExecutionError(
-                f"{shown}, is not approved: the threshold is {threshold}. It stays pending; train again, or approve it "
-                f"by hand with `{registry.APPROVE_COMMAND} {candidate['arn']}`."
+        candidate = context["ti"].xcom_pull(task_ids=READ)
+        ours, theirs = self._sides(candidate)
+        made = approval.review(
+            self.use_case,
+            ours,
+            theirs,
+            links={
+                "report": training_address(
+                    context, self.use_case.name, candidate["execution_arn"], settings().console_url
+                )[0],
+                "pipeline execution": console_link(candidate["execution_arn"], settings().console_url),
+                "evaluation": candidate["evaluation_uri"],
+                "run": run_link(context),
+            },
+            reason=candidate["reason"],
+        )
+        print(made["body"])  # noqa: T201 - the task's log
+        return made
+
+    def _sides(self, candidate: dict[str, Any]) -> tuple[Any, Any]:
+        """Read both versions' evaluations and baselines; nothing for the version in use when there is none."""
+        from sagemaker_batch import records, registry
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.comparison import Side
+
+        s3, sagemaker = default_client("s3"), default_client("sagemaker")
+
+        def document(uri: str) -> Any:
+            stored = records.read(s3, *names.split_s3_uri(uri)) if uri else None
+            return stored.content if stored else {}
+
+        def side(version: registry.ModelVersion) -> Side:
+            return Side(
+                version.version,
+                version.arn,
+                version.created.isoformat(timespec="minutes"),
+                version.training_data_uri,
+                document(version.evaluation_uri),
+                document(version.statistics_uri),
             )
-        said = f"Approved by rule: {metric} {measured} is at least {threshold}"
-        version = registry.approve(default_client("sagemaker"), candidate["arn"], said, by=f"airflow/{run.dag_id}")
-        print(f"{shown}: {said}")  # noqa: T201 - the task's log
-        return {"decision": "approved", "arn": version.arn, "approve_with": ""}
+
+        try:
+            in_use: registry.ModelVersion | None = registry.latest_approved(sagemaker, candidate["group"])
+        except registry.NoApprovedModel:
+            in_use = None
+        ours = registry.describe(sagemaker, candidate["arn"])
+        return side(ours), side(in_use) if in_use and in_use.arn != ours.arn else None
+
+    def branch_on_rule(self, **context: Any) -> list[str]:
+        """Return what follows the rule: the approval, or the question to a person."""
+        review = context["ti"].xcom_pull(task_ids=REVIEW)
+        return [APPROVE] if review["decision"] == "approve" else [ASK, TELL]
+
+    @final
+    def alert_approval(self, **context: Any) -> str:
+        """Tell who decides that a version waits, and how to answer."""
+        from sagemaker_batch import messages, registry, router
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.run_context import links, run_link
+        from sagemaker_batch.settings import settings
+
+        here, review, run = settings(), context["ti"].xcom_pull(task_ids=REVIEW), context["dag_run"]
+        where, page = links(context, "approval_waiting"), run_link(context)
+        if self.use_case.approval == "manual":
+            how = f"It waits for a person, in SageMaker Studio or by `{registry.APPROVE_COMMAND} {review['arn']}`."
+        else:
+            how = "It waits for an answer in Airflow (Required actions), where the whole comparison stands."
+            where = {"answer": f"{page}/tasks/{ASK}/required_actions?map_index=-1" if page else "", **where}
+        alert = messages.approval_alert(self.use_case.name, run.dag_id, run.run_id, review, how, where)
+        return router.tell(default_client("s3", here), here.bucket, alert, self.use_case.alerts, owner=run.run_id)
+
+    @final
+    def approve_model(self, **context: Any) -> dict[str, Any]:
+        """Record the approval, and emit the asset."""
+        done = self._decide("Approved", **context)
+        context["outlet_events"][self.model_approved].extra = {
+            "model_package_arn": done["arn"],
+            "model_package_version": done["version"],
+            "approved_by": done["by"],
+        }
+        return done
+
+    @final
+    def reject_model(self, **context: Any) -> dict[str, Any]:
+        """Record the rejection: the daily runs stay with the version in use."""
+        return self._decide("Rejected", **context)
+
+    def _decide(self, status: str, **context: Any) -> dict[str, Any]:
+        from sagemaker_batch import approval, registry
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.reviewer import ANSWER
+
+        ti, run = context["ti"], context["dag_run"]
+        review = ti.xcom_pull(task_ids=REVIEW)
+        answer = approval.read_answer(ti.xcom_pull(task_ids=ASK, key=ANSWER), review)
+        version = registry.decide(
+            default_client("sagemaker"),
+            review["arn"],
+            status,
+            answer.description(status, run.run_id),
+            by=answer.by,
+            run=run.run_id,
+        )
+        print(f"Version {version.version} of {version.group}: {answer.description(status, run.run_id)}")  # noqa: T201
+        return {"decision": status.lower(), "arn": version.arn, "version": version.version, "by": answer.by}
+
+
+def _why_trained(context: Any) -> str:
+    """Say what started the run: a request to retrain, a person, or the calendar."""
+    found = [
+        str(event.extra.get("reason") or "")
+        for events in (context.get("triggering_asset_events") or {}).values()
+        for event in events
+    ]
+    reasons = [reason for reason in found if reason]
+    if reasons:
+        return "; ".join(reasons)
+    run = context["dag_run"]
+    kind = str(getattr(run.run_type, "value", run.run_type))
+    who = getattr(run, "triggering_user_name", None)
+    return f"run by {who}" if kind == "manual" and who else f"{kind} run".replace("_", " ")

@@ -84,6 +84,16 @@ def batch_dag(use_case: str) -> str:
     return f"{use_case}_batch_monitor"
 
 
+def held_dag(use_case: str) -> str:
+    """DAG id of the DAG that releases and discards held predictions."""
+    return f"{use_case}_held_predictions"
+
+
+def watchdog_dag(use_case: str) -> str:
+    """DAG id of the DAG that watches the others."""
+    return f"{use_case}_watchdog"
+
+
 def execution_id(execution_arn: str) -> str:
     """Return the last part of a pipeline execution's ARN: the id that S3 prefixes carry."""
     return execution_arn.rsplit("/", 1)[-1]
@@ -162,6 +172,16 @@ def training_report_key(use_case: str, execution: str) -> str:
 def alerts_prefix(use_case: str) -> str:
     """Prefix of the conditional-put keys that make an alert go out once, with the closing slash."""
     return f"{use_case}/alerts/"
+
+
+def held_key(use_case: str, day: date, execution: str) -> str:
+    """Key of what a person decided on the held predictions of an execution (its id)."""
+    return f"{use_case}/held/dt={day:%Y-%m-%d}/{execution}.json"
+
+
+def watch_key(use_case: str) -> str:
+    """Key of the day from which on the watchdog expects verdicts."""
+    return f"{alerts_prefix(use_case)}watch.json"
 
 
 def code_prefix(digest: str) -> str:

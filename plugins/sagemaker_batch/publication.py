@@ -17,8 +17,15 @@ from sagemaker_batch.names import (
 from sagemaker_batch.use_case import UseCase
 
 
-def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: dict[str, str]) -> dict[str, Any]:
-    """Publish what the verdict record lets pass; returns a short account of the manifest.
+def publish_day(  # noqa: PLR0917 - a boundary with many parts
+    s3: Any,
+    bucket: str,
+    use_case: UseCase,
+    record_uri: str,
+    run: dict[str, str],
+    release: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Publish what the verdict record lets pass, or a person (`release`: who, when, why); returns a short account.
 
     Raises:
         PublishError: the record is gone or forbids it, rows disagree, or a newer execution has published the day.
@@ -27,7 +34,7 @@ def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: d
     if stored is None:
         raise PublishError(f"The verdict record {record_uri} is gone. Clear assess_batch to write it again.")
     record = stored.content
-    if record["action"] != "publish":
+    if record["action"] != ("hold" if release else "publish"):
         raise PublishError(f"{record_uri} says {record['verdict']}: {record['action']}. It is not to be published.")
     day, execution = date.fromisoformat(record["batch_day"]), record["execution"]
     prefix = f"{batch_prefix(use_case.name, day)}/{execution_id(execution['arn'])}/predictions/"
@@ -44,6 +51,7 @@ def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: d
         inputs=record["inputs"],
         code=_code(s3, bucket, use_case.name, run),
         run=run,
+        release=release,
         now=datetime.now(UTC),
     )
     key = manifest_key(use_case.name, day)

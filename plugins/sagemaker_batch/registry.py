@@ -2,7 +2,7 @@
 
 Plain boto3 through a client that is handed in, because three readers share it: the DAG's resolve_model, the Lambda
 function of the batch pipeline (its zip carries this file) and the laptop's demo.
-`python -m sagemaker_batch.registry approve <arn>` approves a version by hand.
+`python -m sagemaker_batch.registry approve <arn>` approves a version by hand, and `reject <arn>` takes one back.
 """
 
 import argparse
@@ -15,14 +15,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 APPROVE_COMMAND = "python -m sagemaker_batch.registry approve"
+REJECT_COMMAND = "python -m sagemaker_batch.registry reject"
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # Values of CustomerMetadataProperties: [\p{L}\p{Z}\p{N}_.:/=+\-@]*, at most 256 characters.
 METADATA_LIMIT = 256
+METADATA_KEYS = 50
 DESCRIPTION_LIMIT = 1024
 SHOWN = 5
 
 
 class RegistryError(Exception):
     """The registry's answer cannot be used; the message says which version, what is missing and what to do."""
+
+
+class AlreadyDecided(RegistryError):  # noqa: N818 - the field's word
+    """The version was approved or rejected before."""
 
 
 class NoApprovedModel(RegistryError):  # noqa: N818 - the field's word; it is an answer as much as an error
@@ -146,6 +153,13 @@ def describe(client: Any, arn: str) -> ModelVersion:
     )
 
 
+def pending_after(client: Any, group: str, moment: datetime) -> str:
+    """Return the newest version that is pending and was created after the moment; empty when there is none."""
+    for summary in _summaries(client, group, PENDING):
+        return str(summary["ModelPackageArn"]) if summary["CreationTime"] > moment else ""
+    return ""
+
+
 def complete(version: ModelVersion) -> ModelVersion:
     """Return the version itself when it can score and be monitored.
 
@@ -171,21 +185,70 @@ def approve(client: Any, arn: str, description: str, by: str = "") -> ModelVersi
         RegistryError: there is no such version, or it lacks what scoring needs.
     """
     version = complete(describe(client, arn))
-    if version.status == "Approved":
-        return version
+    return version if version.status == APPROVED else _record(client, arn, APPROVED, description, by=by)
+
+
+def reject(client: Any, arn: str, description: str, by: str = "") -> ModelVersion:
+    """Reject a version, also one that was approved: the next run resolves the newest that still is.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    version = describe(client, arn)
+    return version if version.status == REJECTED else _record(client, arn, REJECTED, description, by=by)
+
+
+def decide(client: Any, arn: str, status: str, description: str, *, by: str, run: str) -> ModelVersion:
+    """Record a review's answer on a version that nobody has decided; the same run may repeat its own answer.
+
+    Raises:
+        AlreadyDecided: somebody else has answered, or the same run has answered otherwise.
+        RegistryError: there is no such version, or it lacks what scoring needs.
+    """
+    version = describe(client, arn)
+    if status == APPROVED:
+        complete(version)
+    if version.status == PENDING:
+        return _record(client, arn, status, description, by=by, run=run)
     properties = client.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+    if version.status == status and properties.get("ReviewRun") == metadata_value(run):
+        return version
+    who = properties.get("DecidedBy") or properties.get("ApprovedBy") or "somebody outside Airflow"
+    raise AlreadyDecided(
+        f"Version {version.version} of {version.group!r} is {version.status} already, by {who}; an answer is given "
+        f"once, so {status} was not recorded. To change it on purpose: `{REJECT_COMMAND} {arn}` or "
+        f"`{APPROVE_COMMAND} {arn}`."
+    )
+
+
+def _record(client: Any, arn: str, status: str, description: str, *, by: str, run: str = "") -> ModelVersion:
+    properties = client.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+    now, who = datetime.now(UTC).isoformat(timespec="milliseconds"), metadata_value(by or _current_user())
+    added = {"DecidedAt": now, "DecidedBy": who}
+    if status == APPROVED:
+        added |= {"ApprovedAt": now, "ApprovedBy": who}
+    if run:
+        added["ReviewRun"] = metadata_value(run)
+    # All of them, so that it does not matter whether the service merges or replaces.
+    merged = {**properties, **added}
+    if len(merged) > METADATA_KEYS:
+        raise RegistryError(
+            f"{arn} carries {len(properties)} keys of customer metadata, and a decision needs {len(added)} of the "
+            f"{METADATA_KEYS} that there may be. Remove some (UpdateModelPackage, CustomerMetadataPropertiesToRemove)."
+        )
     client.update_model_package(
         ModelPackageArn=arn,
-        ModelApprovalStatus="Approved",
-        ApprovalDescription=description[:DESCRIPTION_LIMIT],
-        # All of them, so that it does not matter whether the service merges or replaces.
-        CustomerMetadataProperties={
-            **properties,
-            "ApprovedAt": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "ApprovedBy": metadata_value(by or _current_user()),
-        },
+        ModelApprovalStatus=status,
+        ApprovalDescription=one_line(description),
+        CustomerMetadataProperties=merged,
     )
     return describe(client, arn)
+
+
+def one_line(text: str) -> str:
+    """Return the text as ApprovalDescription takes it: one line, at most 1,024 characters."""
+    flat = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
+    return flat if len(flat) <= DESCRIPTION_LIMIT else flat[: DESCRIPTION_LIMIT - 3] + "..."
 
 
 def metadata_value(text: str) -> str:
@@ -252,25 +315,36 @@ def _not_found(error: Any) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Approve a version from the command line; returns the exit code."""
+    """Approve or reject a version from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m sagemaker_batch.registry", description="The model registry by hand."
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verb = verbs.add_parser("approve", help="approve a model package version and record when and by whom")
-    verb.add_argument("arn", help="ARN of the model package version")
-    verb.add_argument("--description", default="Approved by hand", help="why; kept with the version")
-    verb.add_argument("--by", default="", help="who approves (default: the user of this process)")
+    for name, said, call, about in (
+        ("approve", APPROVED, approve, "approve a model package version and record when and by whom"),
+        (
+            "reject",
+            REJECTED,
+            reject,
+            "reject a version, also an approved one: the next run uses the newest that is left",
+        ),
+    ):
+        verb = verbs.add_parser(name, help=about)
+        verb.add_argument("arn", help="ARN of the model package version")
+        verb.add_argument("--description", default=f"{said} by hand", help="why; kept with the version")
+        verb.add_argument("--by", default="", help="who decides (default: the user of this process)")
+        verb.set_defaults(call=call)
     given = parser.parse_args(arguments)
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        version = approve(boto3.client("sagemaker"), given.arn, given.description, given.by)
+        version = given.call(boto3.client("sagemaker"), given.arn, given.description, given.by)
     except (RegistryError, BotoCoreError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"Version {version.version} of {version.group} is approved ({version.approved_at}).\n")
+    moment = f" ({version.approved_at})" if version.approved_at else ""
+    sys.stdout.write(f"Version {version.version} of {version.group} is {version.status.lower()}{moment}.\n")
     return 0
 
 

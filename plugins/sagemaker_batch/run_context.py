@@ -55,3 +55,11 @@ def run_link(context: Any) -> str:
     base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
     run = context["dag_run"]
     return f"{base}/dags/{quote(run.dag_id)}/runs/{quote(run.run_id, safe='')}" if base else ""
+
+
+def links(context: Any, event: str, **others: str) -> dict[str, str]:
+    """Return where an alert leads: the run, what else there is, and the runbook's entry of the event."""
+    from sagemaker_batch.events import runbook_entry
+    from sagemaker_batch.settings import runbook_url
+
+    return {"run": run_link(context), **others, "runbook": runbook_entry(event, runbook_url())}

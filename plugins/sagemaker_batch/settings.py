@@ -71,6 +71,11 @@ def job_url() -> str:
     return option("job_url")
 
 
+def runbook_url() -> str:
+    """Return the page of the runbook that alerts link to; empty when none is configured."""
+    return option("runbook_url")
+
+
 def use_cases_folder(default: str) -> str:
     """Return the folder of the use-case files."""
     return option("use_cases_folder") or default

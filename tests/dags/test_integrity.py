@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from airflow.sdk import CronDataIntervalTimetable
+from airflow.sdk import AssetOrTimeSchedule, CronDataIntervalTimetable
 
 REPO = Path(__file__).parents[2]
 DAILY = {
@@ -29,8 +29,19 @@ MONTHLY = {
     "wait_for_training": {"read_candidate"},
     "read_candidate": {"review_candidate", "write_training_report"},
     "write_training_report": set(),
-    "review_candidate": set(),
+    "review_candidate": {"alert_approval"},
+    "alert_approval": set(),
 }
+FILES = ["batch_monitor", "train_baseline", "watchdog", "held_predictions"]
+WATCHDOG = {"check_days": set(), "check_approvals": set(), "flush_alerts": set()}
+HELD = {
+    "list_held": {"branch_on_action"},
+    "branch_on_action": {"release_predictions", "discard_predictions", "run_day_again"},
+    "release_predictions": set(),
+    "discard_predictions": set(),
+    "run_day_again": set(),
+}
+REVIEWED = {"ask_reviewer": {"approve_model", "reject_model"}, "approve_model": set(), "reject_model": set()}
 
 
 def edges(dag):
@@ -42,6 +53,8 @@ def edges(dag):
     [
         ("batch_monitor", "churn_batch_monitor", DAILY),
         ("train_baseline", "churn_train_baseline", MONTHLY),
+        ("watchdog", "churn_watchdog", WATCHDOG),
+        ("held_predictions", "churn_held_predictions", HELD),
     ],
 )
 def test_tasks_and_edges_are_the_designs(dags, file, dag_id, expected):
@@ -49,18 +62,44 @@ def test_tasks_and_edges_are_the_designs(dags, file, dag_id, expected):
     assert edges(dags(file)[dag_id]) == expected
 
 
-@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+@pytest.mark.parametrize(
+    ("approval", "expected"),
+    [
+        ("airflow", {"review_candidate": {"ask_reviewer", "alert_approval"}, "alert_approval": set(), **REVIEWED}),
+        (
+            "auto",
+            {
+                "review_candidate": {"branch_on_rule"},
+                "branch_on_rule": {"approve_model", "ask_reviewer", "alert_approval"},
+                "alert_approval": set(),
+                **REVIEWED,
+            },
+        ),
+    ],
+)
+def test_approval_in_airflow_and_by_rule_have_their_own_tasks(dags, tmp_path, approval, expected):
+    """The question hangs on nothing but the review, and a waiting run leaves room for the next ones."""
+    text = (REPO / "dags" / "use_cases" / "churn.yaml").read_text().replace("approval: manual", f"approval: {approval}")
+    (tmp_path / "churn.yaml").write_text(text)
+    dag = dags("train_baseline", tmp_path)["churn_train_baseline"]
+    assert edges(dag) == {**MONTHLY, **expected}
+    assert dag.max_active_runs > 1
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_every_dag_says_whose_it_is_and_retries(dags, file):
     """Owners, tags, a page of documentation, retries and a callback on failure."""
     for dag in dags(file).values():
         assert dag.doc_md
         assert dag.tags
         assert dag.has_on_failure_callback
-        assert isinstance(dag.timetable, CronDataIntervalTimetable)
+        if dag.schedule is not None:
+            assert isinstance(dag.timetable, CronDataIntervalTimetable)
         for task in dag.tasks:
             assert task.owner != "airflow"
             assert task.retries >= 2
-            assert task.on_failure_callback
+            # A lost alert must not make another.
+            assert task.on_failure_callback or task.task_id == "flush_alerts"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +112,18 @@ def test_starts_share_the_capped_pool_and_days_are_finished_before_others_begin(
         assert {str(task.weight_rule) for task in dag.tasks} == {"upstream"}
 
 
-@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+def test_a_request_to_retrain_starts_the_training_early(dags, tmp_path):
+    """By the calendar and by the asset; only where the use case wants it, and the watchdog then looks for a reason."""
+    text = (REPO / "dags" / "use_cases" / "churn.yaml").read_text() + "\nretraining:\n  enabled: true\n"
+    (tmp_path / "churn.yaml").write_text(text)
+    dag = dags("train_baseline", tmp_path)["churn_train_baseline"]
+    assert isinstance(dag.timetable, AssetOrTimeSchedule)
+    assert isinstance(dag.timetable.timetable, CronDataIntervalTimetable)
+    watchdog = dags("watchdog", tmp_path)["churn_watchdog"]
+    assert [asset.name for asset in watchdog.task_dict["consider_retraining"].outlets] == ["churn/retraining_requested"]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_every_param_explains_itself(dags, file):
     """The trigger form shows a title, a description and a type for each."""
     for dag in dags(file).values():
@@ -83,7 +133,7 @@ def test_every_param_explains_itself(dags, file):
             assert param.description, name
 
 
-@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+@pytest.mark.parametrize("file", FILES)
 def test_dags_serialize(dags, file):
     """The scheduler reads what the DAG processor wrote."""
     from airflow.serialization.serialized_objects import DagSerialization
@@ -105,7 +155,7 @@ def test_scheduled_runs_do_not_catch_up(dags):
     assert not dags("batch_monitor")["churn_batch_monitor"].catchup
 
 
-@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+@pytest.mark.parametrize("file", FILES)
 def test_dag_files_import_no_aws(file):
     """Parsing must stay cheap: boto3 and the amazon provider come when a task runs."""
     code = (
@@ -121,7 +171,7 @@ def test_dag_files_import_no_aws(file):
     assert said.stdout.strip().splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("file", ["batch_monitor", "train_baseline"])
+@pytest.mark.parametrize("file", FILES)
 def test_dag_files_only_declare(file):
     """They define `build` and the loop that calls it; whatever works stands in plugins/."""
     tree = ast.parse((REPO / "dags" / f"{file}.py").read_text())
@@ -136,9 +186,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("file", "suffix"), [("batch_monitor", "_batch_monitor"), ("train_baseline", "_train_baseline")]
-)
+@pytest.mark.parametrize(("file", "suffix"), [(file, f"_{file}") for file in FILES])
 def test_a_broken_use_case_keeps_its_dag_and_the_others_run_on(dags, folder, file, suffix):
     """One failing task says file, line and key; id and schedule stay."""
     found = dags(file, folder)

@@ -1,7 +1,6 @@
 """What a run of each kind asks SageMaker for: templates rendered as a worker does."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -158,48 +157,6 @@ def test_a_day_that_was_never_published_has_no_published_model(dags, s3):
     given = {"batch_day": "2026-03-03", "day_ends": "2026-03-04T00:00:00+00:00", "policy": "published"}
     with pytest.raises(Exception, match=r"has no manifest .*Use latest or as_of"):
         dag.task_dict["resolve_model"].python_callable(ti=Xcoms(wait_for_batch=given))
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "approval", "decision"),
-    [(0.9, "auto", "approved"), (0.5, "manual", "pending"), (0.9, "manual", "pending")],
-)
-def test_a_candidate_is_approved_by_rule_or_waits(dags, tmp_path, monkeypatch, accuracy, approval, decision):  # noqa: PLR0917 - fixtures
-    """`manual` never approves, however good the figures are."""
-    from sagemaker_batch import registry
-
-    approved = []
-
-    def approve(_client, arn, said, by):
-        approved.append((arn, said, by))
-        return version(5)
-
-    monkeypatch.setattr(registry, "approve", approve)
-    dag = reviewed(dags, tmp_path, approval)
-    found = review(dag, accuracy)
-    assert found["decision"] == decision
-    assert len(approved) == (decision == "approved")
-
-
-def test_a_candidate_below_the_threshold_is_not_approved_by_rule(dags, tmp_path):
-    """Both numbers stand in the message."""
-    with pytest.raises(Exception, match=r"accuracy 0\.5, is not approved: the threshold is 0\.7"):
-        review(reviewed(dags, tmp_path, "auto"), 0.5)
-
-
-def reviewed(dags, tmp_path, approval):
-    text = (pytest_repo() / "dags" / "use_cases" / "churn.yaml").read_text()
-    (tmp_path / "churn.yaml").write_text(text.replace("approval: manual", f"approval: {approval}"))
-    (dag,) = dags("train_baseline", tmp_path).values()
-    return dag
-
-
-def review(dag, accuracy):
-    candidate = {"arn": "arn:p/5", "version": 5, "group": "churn-local", "metrics": {"accuracy": accuracy}}
-    run = SimpleNamespace(dag_id="churn_train_baseline")
-    return dag.task_dict["review_candidate"].python_callable(
-        ti=Xcoms(read_candidate=candidate), dag_run=run, params={"accuracy_threshold": 0.7}
-    )
 
 
 def pytest_repo():

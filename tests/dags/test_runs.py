@@ -340,7 +340,7 @@ def test_without_an_approved_model_nothing_starts(house):
 
 def test_an_alert_that_cannot_be_delivered_blocks_no_publication(house, monkeypatch):
     """The day is published, the alert is kept, and the run is not green."""
-    monkeypatch.setenv("AIRFLOW_CONN_SAGEMAKER_BATCH_ALERTS", json.dumps({"conn_type": "slack"}))
+    monkeypatch.setenv("AIRFLOW_CONN_SAGEMAKER_BATCH_ALERTS", json.dumps({"conn_type": "ftp"}))
     state, tasks = house.run(PlayedSageMaker(house.s3, house.bucket, drift("f1")))
     assert (state, tasks["publish_predictions"]) == ("failed", "success")
     assert tasks["alert_warning"] in {"failed", "up_for_retry"}

@@ -193,6 +193,7 @@ def settle(house: House) -> Laptop:
     laptop = open_house(house)
     train_and_approve(laptop)
     neighbours.settle(laptop.cloud, laptop.approved)
+    neighbours.settle_reviewed(laptop.cloud)
     return laptop
 
 

@@ -1,5 +1,7 @@
 """Use cases beside churn in the tests' house, each with one thing wrong; the others run on undisturbed.
 
+REVIEWED has nothing wrong: it has churn's training data and pipeline, and its versions are approved in Airflow.
+
 Their files are churn's under another name. What AWS holds of them (model package group, pipeline, model) is churn's
 too, with the one change that makes them bad.
 """
@@ -18,6 +20,7 @@ from sagemaker_batch.registry import ModelVersion
 
 USE_CASES = environment.REPO / "dags" / "use_cases"
 BROKEN = "broken"
+REVIEWED = "reviewed"
 NAMES = ("unapproved", "bare", "undeclared", "hanging", "headless", "cracked")
 KEPT = (
     "InferenceSpecification",
@@ -39,6 +42,8 @@ def write_use_cases(folder: Path) -> Path:
     text = (USE_CASES / "churn.yaml").read_text(encoding="utf-8")
     for name in NAMES:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    reviewed = text.replace("approval: manual", "approval: airflow")
+    (folder / f"{REVIEWED}.yaml").write_text(reviewed, encoding="utf-8")
     broken = text.replace("accuracy_threshold:", "acuracy_threshold:")
     (folder / f"{BROKEN}.yaml").write_text(broken, encoding="utf-8")
     return folder
@@ -68,6 +73,21 @@ def settle(cloud: Cloud, approved: ModelVersion) -> None:
             PipelineDefinition=json.dumps(change_definition(json.loads(text))),
             RoleArn=pipeline["RoleArn"],
         )
+
+
+def settle_reviewed(cloud: Cloud) -> None:
+    """Give REVIEWED churn's training data and pipeline, and an empty group."""
+    group = names.model_package_group(REVIEWED, ENVIRONMENT)
+    cloud.sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    pipeline = cloud.sagemaker.describe_pipeline(PipelineName=names.train_pipeline("churn", ENVIRONMENT))
+    cloud.sagemaker.create_pipeline(
+        PipelineName=names.train_pipeline(REVIEWED, ENVIRONMENT),
+        PipelineDefinition=pipeline["PipelineDefinition"].replace(cloud.group, group),
+        RoleArn=pipeline["RoleArn"],
+    )
+    for key in cloud.keys(names.training_input_prefix("churn")):
+        copy = key.replace("churn/", f"{REVIEWED}/", 1)
+        cloud.s3.copy_object(Bucket=cloud.bucket, Key=copy, CopySource={"Bucket": cloud.bucket, "Key": key})
 
 
 def _same(content: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sagemaker_batch.use_case.case import UseCase, json_schema
 from sagemaker_batch.use_case.data import Data, Label, Ready
 from sagemaker_batch.use_case.model import Instances, Model, Split
 from sagemaker_batch.use_case.monitor import Monitor, MonitorOverrides, Severity
-from sagemaker_batch.use_case.people import Alerts, Routes
+from sagemaker_batch.use_case.people import Alerts, Events, Retraining, Review, Routes
 from sagemaker_batch.use_case.problems import Problem, UseCaseError
 from sagemaker_batch.use_case.reading import load_use_case
 from sagemaker_batch.use_case.schedule import Schedule, check_cron
@@ -19,6 +19,7 @@ __all__ = [
     "ColumnName",
     "ConnectionId",
     "Data",
+    "Events",
     "Instances",
     "Label",
     "Model",
@@ -26,6 +27,8 @@ __all__ = [
     "MonitorOverrides",
     "Problem",
     "Ready",
+    "Retraining",
+    "Review",
     "Routes",
     "Schedule",
     "Section",

@@ -3,12 +3,12 @@
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from sagemaker_batch.use_case.data import Data
-from sagemaker_batch.use_case.model import Model
+from sagemaker_batch.use_case.model import METRICS, Model
 from sagemaker_batch.use_case.monitor import Monitor, Severity
-from sagemaker_batch.use_case.people import Alerts
+from sagemaker_batch.use_case.people import Alerts, Retraining, Review
 from sagemaker_batch.use_case.schedule import Schedule
 from sagemaker_batch.use_case.section import Section
 
@@ -30,17 +30,14 @@ class UseCase(Section):
     model: Model = Field(default_factory=Model)
     monitor: Monitor = Field(default_factory=Monitor)
     severity: Severity = Field(default_factory=Severity)
-    approval: Literal["manual", "auto"] = Field(
-        default="manual", description="Who approves a registered version: a person, or the accuracy threshold alone."
+    approval: Literal["manual", "airflow", "auto"] = Field(
+        default="manual",
+        description="Who approves a registered version: a person in SageMaker, a person in Airflow, or a rule "
+        "(better than the version in use by review.margin; otherwise a person in Airflow).",
     )
+    review: Review = Field(default_factory=Review)
+    retraining: Retraining = Field(default_factory=Retraining)
     alerts: Alerts = Field(default_factory=Alerts)
-
-    @field_validator("approval", mode="before")
-    @classmethod
-    def _built(cls, value: object) -> object:
-        if value == "airflow":
-            raise ValueError("approval inside Airflow is not built yet; use manual or auto")
-        return value
 
     @model_validator(mode="after")
     def _a_label_of_the_problem(self) -> "UseCase":
@@ -51,6 +48,9 @@ class UseCase(Section):
             )
         if not binary and self.data.label.positive is not None:
             raise ValueError("data.label.positive has no meaning for a regression, whose label is a number; remove it")
+        known = METRICS[self.model.problem]
+        if self.review.metric is not None and self.review.metric not in known:
+            raise ValueError(f"review.metric is {self.review.metric!r}; known here are {', '.join(known)}")
         return self
 
     def input_uri(self, bucket: str, day: date) -> str:

@@ -17,11 +17,14 @@ class Schedule(Section):
         default="0 2 1 * *", description="Cron of the training DAG; null for runs by hand only."
     )
     batch: str = Field(default="0 0 * * *", description="Cron of the daily DAG; each interval is one batch day.")
+    watchdog: str | None = Field(
+        default="20 * * * *", description="Cron of the watchdog DAG; null for runs by hand only."
+    )
     timezone: str = Field(default="UTC", description="IANA time zone of both crons and of the batch day.")
     start_date: date = Field(default=date(2026, 1, 1), description="First day that may run or be backfilled.")
     catchup: bool = Field(default=False, description="Whether unpausing runs every day since start_date.")
 
-    @field_validator("training", "batch")
+    @field_validator("training", "batch", "watchdog")
     @classmethod
     def _a_cron(cls, value: str | None) -> str | None:
         if value is not None:

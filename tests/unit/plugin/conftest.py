@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 # Before anything imports Airflow: it reads its home once.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
@@ -44,3 +45,8 @@ def s3():
 @pytest.fixture
 def bucket():
     return BUCKET
+
+
+@pytest.fixture
+def repo():
+    return Path(__file__).parents[3]

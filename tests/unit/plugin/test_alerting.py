@@ -15,6 +15,7 @@ RECORD = {
     "verdict": "held",
     "severity": "critical",
     "action": "hold",
+    "violations": [{"feature": "Day Mins", "check": "baseline_drift_check", "description": "far"}],
     "reasons": ["7 of 19 monitored features (36.8%) violate their constraints; critical from 30%."],
     "top_features": [
         {
@@ -139,8 +140,8 @@ def test_an_aws_connection_with_a_topic_publishes_to_sns(s3, bucket, monkeypatch
 
 def test_a_connection_of_another_kind_is_named(s3, bucket, monkeypatch):
     """The error says which connection, and what would be supported."""
-    monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "slack"}))
-    with pytest.raises(Undeliverable, match=r"'team' is of type 'slack'.*supported: aws with topic_arn"):
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM", json.dumps({"conn_type": "ftp"}))
+    with pytest.raises(Undeliverable, match=r"'team' is of type 'ftp'.*supported: aws with topic_arn"):
         alerts.send(s3, bucket, alert(), ["team"], owner="run1")
 
 
@@ -162,7 +163,7 @@ def test_an_entry_never_calls_a_failed_day_anything_else(verdict, published, not
 
 def test_tasks_and_the_dag_tell_of_one_failure_once():
     """The task's callback and the DAG's name the same alert."""
-    first = messages.failure_alert("churn", "d", "r", 0, "2026-03-03", "assess_batch", "boom", {})
-    second = messages.failure_alert("churn", "d", "r", 0, "2026-03-03", "", "task_failure", {})
-    cleared = messages.failure_alert("churn", "d", "r", 1, "2026-03-03", "assess_batch", "boom", {})
-    assert first.key() == second.key() != cleared.key()
+    first = messages.failure_alert("churn", "d", "r", "2026-03-03", "assess_batch", "boom", {})
+    second = messages.failure_alert("churn", "d", "r", "2026-03-03", "", "task_failure", {})
+    other = messages.failure_alert("churn", "d", "r", "2026-03-04", "assess_batch", "boom", {})
+    assert first.key() == second.key() != other.key()

@@ -219,6 +219,48 @@ def test_approving_twice_keeps_the_first_time(aws):
     assert registry.approve(aws.client, arn(1), "again").approved_at == NOW
 
 
+def answered(aws, status):
+    """Expect one update to the status; return what it sends."""
+    sent = {}
+    aws.add_response("update_model_package", {"ModelPackageArn": arn(1)})
+    aws.client.meta.events.register(
+        "provide-client-params.sagemaker.UpdateModelPackage", lambda params, **_: sent.update(params)
+    )
+    described(aws, package(1, status=status))
+    return sent
+
+
+def test_an_answer_of_a_review_stands_on_one_line_with_its_run(aws):
+    """A comment over several lines and too long is what ApprovalDescription takes."""
+    described(aws, package(1, status="PendingManualApproval"))
+    described(aws, package(1, status="PendingManualApproval"))
+    sent = answered(aws, "Rejected")
+    registry.decide(aws.client, arn(1), "Rejected", "too\n\nfew " + "rows " * 400, by="airflow/dana", run="run(1)")
+    assert sent["ModelApprovalStatus"] == "Rejected"
+    assert sent["ApprovalDescription"].startswith("too few rows")
+    assert len(sent["ApprovalDescription"]) == 1024
+    assert sent["CustomerMetadataProperties"]["ReviewRun"] == "run_1_"
+    assert sent["CustomerMetadataProperties"]["DecidedBy"] == "airflow/dana"
+
+
+def test_a_version_that_was_decided_takes_no_second_answer(aws):
+    """The refusal says by whom, and how to change it on purpose."""
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    with pytest.raises(registry.AlreadyDecided, match=r"is Approved already, by .*registry reject"):
+        registry.decide(aws.client, arn(1), "Rejected", "no", by="airflow/lee", run="r2")
+
+
+def test_rejecting_takes_back_an_approved_version(aws):
+    """That is how one rolls back: the newest that is left scores."""
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    sent = answered(aws, "Rejected")
+    assert registry.reject(aws.client, arn(1), "scores too high", by="lee").status == "Rejected"
+    assert sent["ModelApprovalStatus"] == "Rejected"
+    assert sent["CustomerMetadataProperties"]["ModelName"] == "model-1"
+
+
 def test_an_incomplete_version_cannot_be_approved(aws):
     """What could never score is refused at the approval, not in the night."""
     described(aws, package(1, status="PendingManualApproval", without=("Statistics",)))

@@ -1,0 +1,31 @@
+"""Which batch days should have a verdict by now. Pure."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sagemaker_batch.use_case import Schedule
+
+# How long a pipeline may take after the input's own deadline before the day counts as missing.
+GRACE = timedelta(hours=2)
+
+
+def expected_days(schedule: Schedule, deadline: timedelta, since: date, now: datetime) -> list[date]:
+    """Return the batch days from `since` on whose verdict is due: day, its input's deadline and a grace are over.
+
+    `now` is aware; a day is the start of the batch cron's interval in the use case's zone.
+    """
+    from croniter import croniter
+
+    zone = ZoneInfo(schedule.timezone)
+    first = max(since, schedule.start_date)
+    # From the evening before, on the wall clock: the first moment may be midnight itself.
+    wall = datetime(first.year, first.month, first.day) - timedelta(seconds=1)  # noqa: DTZ001 - a wall clock has no zone
+    moments = croniter(schedule.batch, wall)
+    starts = moments.get_next(datetime)
+    found: list[date] = []
+    while True:
+        ends = moments.get_next(datetime)
+        if ends.replace(tzinfo=zone).astimezone(UTC) + deadline + GRACE > now:
+            return found
+        found.append(starts.date())
+        starts = ends
