@@ -12,7 +12,9 @@ from sagemaker_batch.progress import StepProgress
 from sagemaker_batch.refusals import Refusal, backoff, passes, refusal
 from sagemaker_batch.status import MEANINGS, is_terminal
 
-# The triggerer gives on_kill thirty seconds.
+# What a kill has begun, until it is done: the event loop itself holds its tasks only weakly.
+ENDINGS: set[asyncio.Task[None]] = set()
+# How often Airflow is asked why a task was ended, and how far apart.
 KILL_LOOKS, KILL_PAUSE_SECONDS = 5, 2.0
 
 
@@ -120,6 +122,15 @@ class PipelineTrigger(BaseTrigger):
         """Stop the execution when a person ended the waiting task; Airflow calls this for every act of a person."""
         if not self.cancel_on_kill:
             return
+        # A task of its own: the triggerer cancels a trigger anew at each of its rounds until that has ended, and gives
+        # on_kill thirty seconds, less than its first question to Airflow may take on a busy machine.
+        ending = asyncio.create_task(self._end(), name=f"ending {self.arn}")
+        ENDINGS.add(ending)
+        ending.add_done_callback(ENDINGS.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self) -> None:
+        """Find out why the task was ended, and stop the execution if that calls for it."""
         from sagemaker_batch.execution import stop
 
         why = await self._why_killed()
