@@ -11,10 +11,12 @@ that pipe, so the end comes even when the parent was killed with SIGKILL.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -43,4 +45,7 @@ async def _run(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(int(sys.argv[1])))
+    # The saved state is for this process alone: a former one whose server was killed may still be writing it.
+    with Path(os.environ["STATE_DIR"], "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        asyncio.run(_run(int(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""Pipeline definitions: what is wrong with one, and what parameters it takes. Pure; nothing is asked of the world.
+"""Pipeline definitions: what is wrong with one. Pure; nothing is asked of the world.
 
 The language is AWS's ("2020-12-01"). Its public JSON schema rejects what the SageMaker SDK writes, so it is no gate
 here: the Arguments of a job step are checked against the operation that they will be sent to.
@@ -7,14 +7,13 @@ here: the Arguments of a job step are checked against the operation that they wi
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.validate import ParamValidator
 
-from sagemaker_local import model
+from sagemaker_local import model, parameters
 from sagemaker_local.engine import conditions, graph
 from sagemaker_local.engine.expressions import (
     EXECUTION_VARIABLES,
@@ -40,11 +39,9 @@ OTHER_TYPES = (
     *("Tuning", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
     *("InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach"),
 )
-PARAMETER_TYPES = ("String", "Integer", "Float", "Boolean")
-OUTPUT_TYPES = PARAMETER_TYPES
+OUTPUT_TYPES = parameters.TYPES
 CHECK_TYPES = ("DATA_QUALITY", "MODEL_QUALITY")
 _STEP_NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,63}")
-_PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
 _ALWAYS_ALLOWED_EXCEPTIONS = ("Step.SERVICE_FAULT", "Step.THROTTLING")
 _JOB_EXCEPTIONS = ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT")
 
@@ -60,7 +57,7 @@ def problems(definition_json: str) -> list[str]:
     found = list(_top_level(definition))
     if found:
         return found
-    found = [*_parameters(definition), *_steps(definition)]
+    found = [*parameters.problems(definition), *_steps(definition)]
     return found or list(_connections(definition))
 
 
@@ -71,89 +68,6 @@ def _top_level(definition: dict[str, Any]) -> Iterator[str]:
         yield "Steps must be a list with at least one step."
     if not isinstance(definition.get("Parameters") or [], list):
         yield "Parameters must be a list."
-
-
-def _parameters(definition: dict[str, Any]) -> Iterator[str]:
-    seen: set[str] = set()
-    for parameter in definition.get("Parameters") or []:
-        name = parameter.get("Name") if isinstance(parameter, dict) else None
-        if not isinstance(name, str) or not _PARAMETER_NAME.fullmatch(name):
-            yield f"A parameter needs a Name of letters, digits, hyphens and underscores, got {parameter!r:.120}."
-            continue
-        if name in seen:
-            yield f"Parameter [{name}] is declared more than once."
-        seen.add(name)
-        if parameter.get("Type") not in PARAMETER_TYPES:
-            yield f"Parameter [{name}] has Type {parameter.get('Type')!r}; there are {', '.join(PARAMETER_TYPES)}."
-            continue
-        default = parameter.get("DefaultValue")
-        if default is not None:
-            try:
-                _check_value(parameter, _typed(parameter, default))
-            except ValueError as error:
-                yield f"The DefaultValue is wrong: {error}"
-
-
-def check_parameters(definition: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the typed value of every declared parameter.
-
-    Args:
-        definition: a parsed definition.
-        given: values by name, as text (as StartPipelineExecution carries them) or typed.
-
-    Raises:
-        ValueError: a parameter is undeclared, missing, of another type, or none of its EnumValues.
-    """
-    declared = {parameter["Name"]: parameter for parameter in definition.get("Parameters") or []}
-    unknown = sorted(set(given) - set(declared))
-    if unknown:
-        known = ", ".join(declared) or "none"
-        raise ValueError(
-            f"Parameters [{', '.join(unknown)}] are not declared in the pipeline definition. Declared: {known}."
-        )
-    missing = [
-        name for name, parameter in declared.items() if name not in given and parameter.get("DefaultValue") is None
-    ]
-    if missing:
-        raise ValueError(
-            f"Parameters [{', '.join(missing)}] are undefined: the pipeline definition has no default value for them, "
-            "so give them in PipelineParameters."
-        )
-    values: dict[str, Any] = {}
-    for name, parameter in declared.items():
-        values[name] = _typed(parameter, given[name] if name in given else parameter["DefaultValue"])
-        _check_value(parameter, values[name])
-    return values
-
-
-def _typed(parameter: dict[str, Any], value: Any) -> Any:
-    kind = parameter["Type"]
-    wrong = ValueError(f"Cannot assign property [{parameter['Name']}] with value [{value}] to type [{kind}].")
-    if kind == "String":
-        if not isinstance(value, str):
-            raise wrong
-        return value
-    if kind == "Boolean":
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in {"true", "false"}:
-            return value.lower() == "true"
-        raise wrong
-    if isinstance(value, bool):
-        raise wrong
-    try:
-        number = int(value) if kind == "Integer" else float(value)
-    except (ValueError, TypeError, OverflowError):
-        raise wrong from None
-    if not math.isfinite(number) or (kind == "Integer" and isinstance(value, float) and value != number):
-        raise wrong
-    return number
-
-
-def _check_value(parameter: dict[str, Any], value: Any) -> None:
-    allowed = parameter.get("EnumValues")
-    if allowed and value not in allowed:
-        raise ValueError(f"Value [{value}] of parameter [{parameter['Name']}] is none of {list(allowed)}.")
 
 
 def _steps(definition: dict[str, Any]) -> Iterator[str]:
@@ -378,11 +292,11 @@ def _dummy(shape: Any) -> Any:
 def _connections(definition: dict[str, Any]) -> Iterator[str]:
     """Check what only makes sense once each step is sound by itself."""
     bodies = {entry["body"]["Name"]: graph.own(entry["body"]) for entry in graph.flatten(definition["Steps"])}
-    parameters = {parameter["Name"] for parameter in definition.get("Parameters") or []}
+    declared = {parameter["Name"] for parameter in definition.get("Parameters") or []}
     found = False
     for name, body in bodies.items():
         for reference in references(body):
-            problem = _dangling(reference, name, bodies, parameters)
+            problem = _dangling(reference, name, bodies, declared)
             if problem:
                 found = True
                 yield f"Step [{name}]: {problem}"
@@ -397,9 +311,9 @@ def _connections(definition: dict[str, Any]) -> Iterator[str]:
             yield f"Steps wait for each other in a circle: {' -> '.join(circle)}."
 
 
-def _dangling(reference: Reference, name: str, bodies: dict[str, dict[str, Any]], parameters: set[str]) -> str | None:
+def _dangling(reference: Reference, name: str, bodies: dict[str, dict[str, Any]], declared: set[str]) -> str | None:
     if reference.root == "Parameters":
-        if reference.name not in parameters:
+        if reference.name not in declared:
             return f"{reference} refers to a parameter that is not declared."
     elif reference.root == "Execution":
         if reference.name not in EXECUTION_VARIABLES:

@@ -6,8 +6,8 @@ import json
 import threading
 from typing import Any
 
+from sagemaker_local import parameters
 from sagemaker_local.api import Api
-from sagemaker_local.definition import check_parameters
 from sagemaker_local.engine.context import ExecutionContext
 from sagemaker_local.engine.execution import Execution
 from sagemaker_local.engine.graph import build
@@ -105,5 +105,5 @@ class Executions:
         if chosen is not None:
             selected = [each["StepName"] for each in chosen["SelectedSteps"]]
             scheduled = narrow(steps, selected, document["_local"]["reused"])
-        parameters = check_parameters(definition, given)
-        return ExecutionContext(self._api, self._jobs, self._clients, document, parameters, steps, scheduled)
+        values = parameters.check(definition, given)
+        return ExecutionContext(self._api, self._jobs, self._clients, document, values, steps, scheduled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sagemaker_local import arns, listing, model, validation
+from sagemaker_local import arns, listing, model, parameters, validation
 from sagemaker_local.errors import (
     LimitExceededError,
     ResourceNotFoundError,
@@ -36,7 +36,7 @@ def start_pipeline_execution(call: Call) -> Document:
     version = find_version(call, pipeline, request.get("PipelineVersionId"))
     digest = version["_local"]["definition"]
     text = definition_text(call, digest)
-    parameters = _resolved_parameters(text, request.get("PipelineParameters", []))
+    values = _resolved_parameters(text, request.get("PipelineParameters", []))
     reused = _reused(call, pipeline["PipelineArn"], text)
     _check_quota(call)
     arn = f"{pipeline['PipelineArn']}/execution/{arns.execution_id()}"
@@ -54,7 +54,7 @@ def start_pipeline_execution(call: Call) -> Document:
         "ParallelismConfiguration": request.get("ParallelismConfiguration", pipeline.get("ParallelismConfiguration")),
         "PipelineVersionId": version["PipelineVersionId"],
         "SelectiveExecutionConfig": request.get("SelectiveExecutionConfig"),
-        "_local": {"definition": digest, "parameters": parameters, "reused": [step["StepName"] for step in reused]},
+        "_local": {"definition": digest, "parameters": values, "reused": [step["StepName"] for step in reused]},
     }
     execution = {member: value for member, value in execution.items() if value is not None}
     experiment = _experiment_config(text, execution)
@@ -142,16 +142,12 @@ def _reused(call: Call, pipeline_arn: str, text: str) -> list[Document]:
 
 def _resolved_parameters(text: str, given: list[Document]) -> list[Document]:
     """Return all parameters of the definition with their values as text, as AWS lists them."""
-    from sagemaker_local import definition
-
     names = [parameter["Name"] for parameter in given]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValidationError(f"Parameter [{', '.join(twice)}] was given more than once.")
     try:
-        values = definition.check_parameters(
-            json.loads(text), {parameter["Name"]: parameter["Value"] for parameter in given}
-        )
+        values = parameters.check(json.loads(text), {parameter["Name"]: parameter["Value"] for parameter in given})
     except ValueError as error:
         raise ValidationError(str(error)) from error
     return [{"Name": name, "Value": _as_text(value)} for name, value in values.items()]
@@ -271,6 +267,6 @@ def describe_pipeline_definition_for_execution(call: Call) -> Document:
 
 @operation("ListPipelineParametersForExecution")
 def list_pipeline_parameters_for_execution(call: Call) -> Document:
-    parameters = find_execution(call, call.request["PipelineExecutionArn"])["_local"]["parameters"]
-    keyed: list[tuple[list[Any], Document]] = [([index], parameter) for index, parameter in enumerate(parameters)]
+    listed = find_execution(call, call.request["PipelineExecutionArn"])["_local"]["parameters"]
+    keyed: list[tuple[list[Any], Document]] = [([index], parameter) for index, parameter in enumerate(listed)]
     return listing.page(call, keyed, listing.pick("Name", "Value"))

@@ -285,6 +285,14 @@ def create_training_job(call: Call) -> Document:
     algorithm = call.request["AlgorithmSpecification"]
     if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
         raise ValidationError("Give exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
+    limits = call.request.get("StoppingCondition", {})
+    spot, wait = call.request.get("EnableManagedSpotTraining", False), limits.get("MaxWaitTimeInSeconds")
+    if spot and (wait is None or wait < limits.get("MaxRuntimeInSeconds", _DAY_SECONDS)):
+        raise ValidationError(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds."
+        )
+    if wait is not None and not spot:
+        raise ValidationError("MaxWaitTimeInSeconds goes with EnableManagedSpotTraining only.")
     return _create(call, TRAINING)
 
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from sagemaker_local.definition import check_parameters, problems
+from sagemaker_local import parameters
+from sagemaker_local.definition import problems
 from sagemaker_local.engine import conditions
 from sagemaker_local.engine.expressions import ExpressionError, look_up, parse_path
 from sagemaker_local.engine.retries import Retries
@@ -108,7 +109,7 @@ PARAMETERS = {
 
 def test_parameters_are_typed():
     """Text becomes the declared type; defaults fill what is not given; an empty text is a value."""
-    values = check_parameters(PARAMETERS, {"Text": "", "Count": "3", "Flag": "true"})
+    values = parameters.check(PARAMETERS, {"Text": "", "Count": "3", "Flag": "true"})
     assert values == {"Text": "", "Count": 3, "Share": 0.5, "Flag": True, "Kind": "a"}
 
 
@@ -126,7 +127,7 @@ def test_parameters_are_typed():
 def test_wrong_parameters_are_refused(given, said):
     """Undeclared, missing, of another type or none of the allowed: each is told."""
     with pytest.raises(ValueError, match=said):
-        check_parameters(PARAMETERS, given)
+        parameters.check(PARAMETERS, given)
 
 
 def test_paths_lead_through_maps_and_lists():

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sagemaker_local.jobs import archives, objects
 from sagemaker_local.jobs.errors import JobFailedError
@@ -232,6 +233,13 @@ def test_a_spot_job_ends_at_its_time_to_wait(local_aws):
     described = trained(local_aws, name, "Stopped")
     assert described["SecondaryStatus"] in {"MaxWaitTimeExceeded", "MaxRuntimeExceeded"}
     assert "of its StoppingCondition and was ended" in described["FailureReason"]
+    with pytest.raises(ClientError, match="greater than or equal to MaxRuntimeInSeconds"):
+        train(
+            local_aws,
+            AlgorithmSpecification=entrypoint("true"),
+            EnableManagedSpotTraining=True,
+            StoppingCondition={"MaxRuntimeInSeconds": 2, "MaxWaitTimeInSeconds": 1},
+        )
 
 
 def wheel(name: str, text: str) -> bytes:
