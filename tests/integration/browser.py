@@ -41,6 +41,7 @@ class Browser:
             [found(DRIVER) or "", f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self.session = ""
+        self.address = ""
 
     def __enter__(self) -> Self:
         try:

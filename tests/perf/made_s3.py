@@ -39,9 +39,11 @@ class MadeS3(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, use_cases, days, features=200):
+    def __init__(self, use_cases, days, features=200, documents=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.features, self.asked, self.lock = features, [], threading.Lock()
+        # Objects by the end of their key, such as the reports that a test has drawn.
+        self.documents = documents or {}
         self.keys = {}
         today = date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
         for number in range(use_cases):
@@ -78,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer("<Error><Code>NoSuchKey</Code></Error>", "application/xml", 404)
         elif rest == "deployment.json":
             self.answer(json.dumps(deployment(name)), "application/json")
+        elif text := next((text for end, text in self.server.documents.items() if rest.endswith(end)), None):
+            self.answer(text, "text/html")
         elif "/published/" in address.path:
             self.answer("<Error><Code>NoSuchKey</Code></Error>", "application/xml", 404)
         else:

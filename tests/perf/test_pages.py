@@ -1,29 +1,22 @@
-# ruff: noqa: S310, T201 - loopback addresses; a benchmark prints
+# ruff: noqa: T201 - a benchmark prints
 """Pages of 100 use cases with 400 days each, from a cold cache: what is asked of S3, CPU, and the first paint.
 
 How much is asked of S3 is the same on any machine and is asserted; seconds are printed, and held to the promise of one
 second for CPU, wall and the browser's first paint where the machine is otherwise idle (BATCH_IDLE=1).
 """
 
-import contextlib
 import os
-import subprocess
 import threading
-import time
-import urllib.error
-import urllib.request
 
 import pytest
 
-from local import environment
-from local.ports import LOOPBACK
 from tests.integration import browser as browsers
 from tests.integration.browser import Browser
+from tests.integration.pages_server import ROOT, get, serve
 from tests.perf.made_s3 import MadeS3
 
 USE_CASES, DAYS = 100, 400
 PROMISE = 1.0
-ROOT = "/sagemaker-batch"
 IDLE = os.environ.get("BATCH_IDLE") == "1"
 
 
@@ -37,56 +30,11 @@ def s3():
 
 
 @pytest.fixture
-def pages(s3, request):
+def pages(s3):
     """A fresh process for each measurement: its code is loaded, its client is made, its cache is empty."""
-    import socket
-
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port = free.getsockname()[1]
-    command = [str(environment.REPO / ".venv/bin/python"), "tests/perf/pages_probe.py", str(port), str(USE_CASES)]
-    child = subprocess.Popen(
-        command,
-        cwd=environment.REPO,
-        env={**environment.base(), "PYTHONPATH": environment.python_path(), "AWS_ENDPOINT_URL": s3.url},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        token = ""
-        for line in child.stdout:
-            if line.count(".") == 2 and line.startswith("ey"):
-                token = line.strip()
-                break
-        assert token, "the probe ended before it was ready"
-        address = f"http://{LOOPBACK}:{port}"
-        _ready(f"{address}{ROOT}/static/page.js", token)
-        with contextlib.suppress(urllib.error.HTTPError):  # there is none; asking makes the client
-            _get(f"{address}{ROOT}/use-cases/use_case0/days/2020-01-01/manifest", token)
+    with serve(s3.url, USE_CASES) as served:
         s3.asked.clear()
-        yield address, token
-    finally:
-        child.terminate()
-        child.wait(timeout=30)
-        child.stdout.close()
-
-
-def _get(address, token):
-    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        return answer.read().decode(), answer.headers
-
-
-def _ready(address, token):
-    until = time.monotonic() + 120
-    while True:
-        try:
-            _get(address, token)
-            return
-        except urllib.error.URLError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
+        yield served
 
 
 @pytest.mark.parametrize(
@@ -96,7 +44,7 @@ def _ready(address, token):
 def test_a_page_from_a_cold_cache(s3, pages, path, requests, sign):
     """Overview: one list and one object a use case. A use case: its index, thirty days' figures, its deployment."""
     address, token = pages
-    body, headers = _get(f"{address}{ROOT}{path}", token)
+    body, headers = get(f"{address}{ROOT}{path}", token)
     cpu, wall = float(headers["x-cpu"]), float(headers["x-wall"])
     asked = len(s3.asked)
     print(f"\n{path}: {asked} requests, {cpu:.2f} s CPU, {wall:.2f} s wall, {len(body) / 1024:.0f} KiB")
@@ -107,7 +55,7 @@ def test_a_page_from_a_cold_cache(s3, pages, path, requests, sign):
     if IDLE:
         assert wall < PROMISE
     s3.asked.clear()
-    _, headers = _get(f"{address}{ROOT}{path}", token)
+    _, headers = get(f"{address}{ROOT}{path}", token)
     print(f"{path} again: {len(s3.asked)} requests, {float(headers['x-cpu']):.2f} s CPU")
     assert len(s3.asked) <= 2
 

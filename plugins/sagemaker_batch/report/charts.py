@@ -126,7 +126,8 @@ def categories(baseline: dict[str, float], today: dict[str, float]) -> Html:
         both = sum(before.get(key, 0) for key in rest), sum(now.get(key, 0) for key in rest)
         rows.append(_bar(tag("i", f"{len(rest):,} others"), *both, top))
     head = tag(
-        "tr", [tag("th", item, scope="col") for item in ("Category", "Baseline and today", "Baseline", "Today", "")]
+        "tr",
+        [tag("th", item, scope="col") for item in ("Category", "Baseline and today", "Baseline", "Today", "Change")],
     )
     return tag("table", tag("thead", head), tag("tbody", rows), class_="bars")
 
