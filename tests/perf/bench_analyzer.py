@@ -1,227 +1,193 @@
-# ruff: noqa: S311, T201 - seeded data; a benchmark prints
-"""Benchmark of the analyzer against one Polars parse-only pass of the same file, both in one run, rounds alternated.
+# ruff: noqa: T201 - a benchmark prints
+"""`make bench`: the analyzer beside a Polars pass that only parses, and beside its peers; writes docs/performance.md.
 
-    PYTHONPATH=include/pipeline_scripts .venv-aws/bin/python tests/perf/bench_analyzer.py --rows 1000000 --rounds 5
+    .venv-aws/bin/python tests/perf/bench_analyzer.py                 every case, five rounds, then the page
+    .venv-aws/bin/python tests/perf/bench_analyzer.py --quick         a tenth of the rows, two rounds, nothing written
+    .venv-aws/bin/python tests/perf/bench_analyzer.py --page-only     the page anew from what was measured last
 
-Prints a Markdown table of medians: wall and CPU of the pass itself (in-process, kernels loaded) and of the whole
-process, and the peak resident memory of the process. Quote the ratios, not the seconds: machines differ.
-Data are seeded. Peers that are not installed are listed with their error, never dropped.
+Every pass is a process of its own; within a round all engines take turns, so that whatever else the machine does meets
+all of them. Each measurement is kept at once in .local/bench/measurements.jsonl: an interrupted run can go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import random
-import statistics
+import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "include" / "pipeline_scripts"
-PEERS = {"whylogs": "whylogs", "Spark (pyspark)": "pyspark", "Evidently": "evidently"}
+import bench_page
+from bench_data import Case, cases
 
-
-def churn_like(generator: random.Random, row: int) -> list[str]:
-    """One row of the telephone carrier's shape: 21 columns, whole numbers and one or two decimals."""
-    usage: list[str] = []
-    for _ in range(4):
-        usage += [
-            f"{generator.gammavariate(9, 20):.1f}",
-            str(int(generator.gauss(100, 10))),
-            f"{generator.gammavariate(9, 3.4):.2f}",
-        ]
-    return [
-        f"S{generator.randrange(51)}",
-        str(generator.randrange(1, 244)),
-        generator.choice(("408", "415", "510")),
-        str(1_000_000 + row),
-        generator.choice(("no", "yes")),
-        generator.choice(("no", "yes")),
-        str(generator.randrange(52)),
-        *usage,
-        str(generator.randrange(10)),
-        generator.choice(("False.", "True.")),
-    ]
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / ".local" / "bench"
+PAGE = ROOT / "docs" / "performance.md"
+ENGINE_SCRIPT = Path(__file__).with_name("bench_engines.py")
+PYTHONS = {"own": ROOT / ".venv-aws" / "bin" / "python", "peers": ROOT / ".venv-bench" / "bin" / "python"}
+PEERS = {"whylogs": "whylogs", "spark": "pyspark", "evidently": "evidently"}
+LONGEST = 1800
 
 
-def raw_floats(generator: random.Random, row: int) -> list[str]:
-    """Twelve 17-digit floats and two wide whole numbers."""
-    return [*(repr(generator.gauss(0, 1)) for _ in range(12)), str(2**59 + row), str(generator.getrandbits(60))]
+def measure(engine: str, path: Path) -> dict[str, Any]:
+    """Run one pass; return seconds inside and of the whole process with those it waited for, and peak memory in MB.
 
-
-def dirty(generator: random.Random, row: int) -> list[str]:
-    """Text in numbers, late floats, quoted fields, nulls, on the churn-like shape."""
-    fields = churn_like(generator, row)
-    if row % 97 == 0:
-        fields[1] = "n/a"
-    if row % 1000 == 999:
-        fields[6] = "1.5"
-    fields[4] = f'"{fields[4]}, said ""so"""'
-    for index in (8, 12):
-        if generator.random() < 0.05:
-            fields[index] = ""
-    return fields
-
-
-def wide(generator: random.Random, row: int) -> list[str]:
-    """200 columns: flags, counts and floats."""
-    del row
-    return [
-        *(str(generator.randrange(2)) for _ in range(120)),
-        *(str(generator.randrange(100)) for _ in range(40)),
-        *(f"{generator.random():.4f}" for _ in range(40)),
-    ]
-
-
-SHAPES: dict[str, tuple[Callable[[random.Random, int], list[str]], float]] = {
-    "churn-like": (churn_like, 1.0),
-    "raw floats": (raw_floats, 1.0),
-    "dirty": (dirty, 1.0),
-    "200 columns": (wide, 0.1),
-}
-# Rows beyond this repeat: generating millions in Python would take longer than every measurement.
-DISTINCT_ROWS = 100_000
-
-
-def write(path: Path, shape: str, rows: int) -> None:
-    """Write a seeded file of a shape."""
-    make, _ = SHAPES[shape]
-    generator = random.Random(1729)
-    lines = [",".join(make(generator, row)) + "\n" for row in range(min(rows, DISTINCT_ROWS))]
-    width = len(lines[0].split(",")) if shape != "dirty" else len(churn_like(random.Random(1), 0))
-    with path.open("w", encoding="utf-8") as file:
-        file.write(",".join(f"c{index}" for index in range(width)) + "\n")
-        left = rows
-        while left > 0:
-            file.writelines(lines[:left])
-            left -= len(lines)
-
-
-def child(engine: str, path: Path) -> None:
-    """Run one pass in this process and print its wall and CPU seconds."""
-    if engine == "polars":
-        import polars as pl
-
-        # Text in numbers would end a typed pass: the floor of such a file is reading its fields as text.
-        schema = {"infer_schema": False} if "dirty" in path.name else {}
-
-        def work() -> object:
-            return pl.scan_csv(path, **schema).select(pl.all().min()).collect(engine="streaming")
-
-    else:
-        sys.path.insert(0, str(SCRIPTS))
-        from monitor_analyzer import compiled, constraints
-        from monitor_analyzer import statistics as facts
-        from monitor_analyzer.dataset import DatasetFormat, profile_dataset
-
-        if compiled.wanted(path.stat().st_size):
-            with tempfile.TemporaryDirectory() as folder:
-                tiny = Path(folder) / "tiny.csv"
-                tiny.write_text("a,b\n1.25,x\n123456789.123456789,y\n")
-                os.environ[compiled.SETTING] = "compiled"
-                profile_dataset(tiny, DatasetFormat())
-
-        def work() -> object:
-            profile = profile_dataset(path, DatasetFormat())
-            return facts.document(profile), constraints.suggest(profile)
-
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
-
-
-def measure(engine: str, path: Path) -> dict[str, float]:
-    """Run one pass in a process of its own; seconds inside and of the whole process, and its peak memory in MB."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, __file__, "--child", engine, str(path)], stdout=subprocess.PIPE, text=True
-    )
-    if process.stdout is None:
-        raise RuntimeError("the measured process has no output")
-    text = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{engine} on {path.name} ended with {process.returncode}")
+    A pass that fails gives `error`, the last line that it said.
+    """
+    python = PYTHONS["peers" if engine in PEERS else "own"]
+    with tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            [python, ENGINE_SCRIPT, engine, path], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE
+        )
+        if process.stdout is None:
+            raise RuntimeError("the measured process has no output")
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begin
+        if process.returncode:
+            errors.seek(0)
+            said = [line for line in errors.read().splitlines() if line.strip()]
+            return {"error": (said or [f"exit code {process.returncode}"])[-1][:300]}
     inside = json.loads(text.splitlines()[-1])
     return {
         "wall": inside["wall"],
         "cpu": inside["cpu"],
-        "process wall": time.perf_counter() - begin,
+        "process wall": wall,
         "process cpu": usage.ru_utime + usage.ru_stime,
         "peak MB": usage.ru_maxrss / 1024,
     }
 
 
-def compare(path: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Return medians by engine of alternated rounds."""
-    runs: dict[str, list[dict[str, float]]] = {"polars": [], "analyzer": []}
-    for _ in range(rounds):
-        for engine, found in runs.items():
-            found.append(measure(engine, path))
+def plan(asked: list[Case], rounds: int, missing: dict[str, str]) -> list[tuple[int, Case, str]]:
+    """Return (round, case, engine) in the order of measuring: every engine once before any of them again."""
+    steps = []
+    for number in range(rounds):
+        for case in asked:
+            if case.most_rounds is not None and number >= case.most_rounds:
+                continue
+            engines = ["polars", "command"] if case.name.startswith("start-up") else ["polars", "analyzer"]
+            engines += [peer for peer in PEERS if case.peers and peer not in missing]
+            # Whoever comes first in one round comes last in the next.
+            steps += [(number, case, engine) for engine in (engines if number % 2 == 0 else engines[::-1])]
+    return steps
+
+
+def unavailable() -> dict[str, str]:
+    """Install the peers' environment; return the error of each peer that cannot be imported there."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "local" / "install.py", "bench"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["no reason given"]
+        return dict.fromkeys(PEERS, said[0][:300])
+    found = {}
+    for peer, module in PEERS.items():
+        done = subprocess.run([PYTHONS["peers"], "-c", f"import {module}"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            found[peer] = done.stderr.strip().splitlines()[-1][:300]
+    return found
+
+
+def versions(missing: dict[str, str]) -> dict[str, str]:
+    """Return the versions of what is measured."""
+    found = {name: version(name) for name in ("polars", "numba", "numpy")}
+    for peer, module in PEERS.items():
+        if peer not in missing:
+            program = f"import importlib.metadata as m; print(m.version({module!r}))"
+            found[module] = subprocess.run(
+                [PYTHONS["peers"], "-c", program], capture_output=True, text=True, check=True
+            ).stdout.strip()
+    return found
+
+
+def facts(missing: dict[str, str]) -> dict[str, Any]:
+    """Return what the page says of the machine, the code and the day."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.processor(),
+    )
     return {
-        engine: {key: statistics.median(run[key] for run in found) for key in found[0]}
-        for engine, found in runs.items()
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip(),
+        "machine": f"{model}, {os.cpu_count()} processors, Python {platform.python_version()}",
+        "versions": versions(missing),
+        "missing": missing,
     }
 
 
-def lines(label: str, size: int, medians: dict[str, dict[str, float]]) -> Iterator[str]:
-    """Yield one table row for each engine; the ratios are analyzer to Polars."""
-    floor = medians["polars"]
-    for engine, run in medians.items():
-        yield (
-            f"| {label} ({size / 1e6:.0f} MB) | {engine} | {run['wall']:.2f} | {run['wall'] / floor['wall']:.2f} "
-            f"| {run['cpu']:.2f} | {run['cpu'] / floor['cpu']:.2f} | {run['process wall']:.2f} "
-            f"| {run['process cpu']:.2f} | {run['peak MB']:.0f} |"
-        )
-
-
-def peers() -> Iterator[str]:
-    """Yield a line for every peer that cannot run here."""
-    for name, module in PEERS.items():
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            yield f"- {name}: not run ({error})"
-        else:
-            yield f"- {name}: installed; not part of this script's runs"
+def measured(path: Path) -> list[dict[str, Any]]:
+    """Return the measurements kept so far."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def main() -> None:
-    """Measure what the arguments ask for and print the table."""
+    """Measure, keep, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--child", nargs=2, metavar=("ENGINE", "FILE"), help=argparse.SUPPRESS)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
-    parser.add_argument("--memory", action="store_true", help="also 5M and 15M churn-like rows, once each")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the rows, two rounds; prints and writes no page"
+    )
+    parser.add_argument("--rounds", type=int, help="default: 5")
+    parser.add_argument("--no-peers", action="store_true", help="leave whylogs, Spark and Evidently out")
+    parser.add_argument("--go-on", action="store_true", help="keep what an interrupted run has measured")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page from what is kept")
     options = parser.parse_args()
-    if options.child:
-        child(options.child[0], Path(options.child[1]))
-        return
-    print("| data | engine | wall s | x | CPU s | x | process wall s | process CPU s | peak MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        jobs = [
-            (shape, shape, max(1000, int(options.rows * SHAPES[shape][1])), options.rounds) for shape in options.shapes
-        ]
-        jobs.append(("start-up", "churn-like", 10_000, options.rounds))
-        if options.memory:
-            jobs += [("memory 5M", "churn-like", 5_000_000, 1), ("memory 15M", "churn-like", 15_000_000, 1)]
-        for label, shape, rows, rounds in jobs:
-            path = Path(folder) / f"{shape.replace(' ', '-')}-{rows}.csv"
-            write(path, shape, rows)
-            for line in lines(f"{label}, {rows:,} rows", path.stat().st_size, compare(path, rounds)):
-                print(line, flush=True)
-            path.unlink()
-    print()
-    print("\n".join(peers()))
+    HERE.mkdir(parents=True, exist_ok=True)
+    kept = HERE / ("quick.jsonl" if options.quick else "measurements.jsonl")
+    about = HERE / ("quick.json" if options.quick else "about.json")
+    asked = cases(0.1 if options.quick else 1.0)
+    if not options.page_only:
+        missing = dict.fromkeys(PEERS, "left out by --no-peers") if options.no_peers else unavailable()
+        about.write_text(json.dumps(facts(missing)))
+        if not options.go_on:
+            kept.unlink(missing_ok=True)
+        run(asked, options.rounds or (2 if options.quick else 5), missing, kept)
+    page = bench_page.page(json.loads(about.read_text()), asked, measured(kept))
+    if options.quick:
+        print(page)
+    else:
+        PAGE.write_text(bench_page.keeping_drift(page, PAGE), encoding="utf-8")
+        print(f"{PAGE.relative_to(ROOT)}: written")
+
+
+def run(asked: list[Case], rounds: int, missing: dict[str, str], kept: Path) -> None:
+    """Measure what is not kept yet; files of a case are made when it is first read, and removed at the end."""
+    done = {(item["round"], item["case"], item["engine"]) for item in measured(kept)}
+    with tempfile.TemporaryDirectory(dir=HERE) as folder:
+        for number, case, engine in plan(asked, rounds, missing):
+            if (number, case.name, engine) in done:
+                continue
+            path = case.write(Path(folder))
+            found = {
+                "round": number,
+                "case": case.name,
+                "engine": engine,
+                "bytes": path.stat().st_size,
+                "load": os.getloadavg()[0],
+                **measure(engine, path),
+            }
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found) + "\n")
+            print(
+                f"round {number + 1}: {case.name}, {engine}: {found.get('error') or found['process wall']}", flush=True
+            )
+            if case.most_rounds == 1 and engine == "analyzer":
+                path.unlink()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ back: Python then reads the files and either finds them right or names the place
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import math
+import mmap
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -132,6 +135,19 @@ class Chunk:
     position: int
 
 
+def _sparse(np: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return zeros that take memory only where they are written.
+
+    numpy asks for huge pages, and one byte written to such a page takes all of its two megabytes: for the accumulators
+    of 200 columns, of which most is never written, that made 600 MB.
+    """
+    memory = mmap.mmap(-1, math.prod(shape) * np.dtype(dtype).itemsize)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without huge pages
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
 class State:
     """The accumulators of all columns, as arrays that the kernels fill."""
 
@@ -152,18 +168,18 @@ class State:
         self.floats = np.zeros((columns, kernels.FLOATS))
         self.floats[:, kernels.MINIMUM], self.floats[:, kernels.MAXIMUM] = np.inf, -np.inf
         self.registers = np.zeros((columns, hll.REGISTERS), np.uint8)
-        self.keys = np.zeros((columns, kernels.SLOTS), np.uint64)
+        self.keys = _sparse(np, (columns, kernels.SLOTS), np.uint64)
         self.slots = np.full((columns, kernels.SLOTS), -1, np.int32)
-        self.counts = np.zeros((columns, entries), np.int64)
-        self.offsets = np.zeros((columns, entries), np.int64)
-        self.sizes = np.zeros((columns, entries), np.int64)
+        self.counts = _sparse(np, (columns, entries), np.int64)
+        self.offsets = _sparse(np, (columns, entries), np.int64)
+        self.sizes = _sparse(np, (columns, entries), np.int64)
         self.kinds = np.full((columns, entries), -1, np.int8)
-        self.numbers = np.zeros((columns, entries))
-        self.memo_keys = np.zeros((columns, kernels.MEMO), np.uint64)
-        self.memo_numbers = np.zeros((columns, kernels.MEMO))
-        self.memo_entries = np.zeros((columns, kernels.MEMO), np.int32)
-        self.memo_kinds = np.zeros((columns, kernels.MEMO), np.int8)
-        self.levels = np.empty((columns, kernels.MAX_LEVELS, kernels.LEVEL_ROOM))
+        self.numbers = _sparse(np, (columns, entries), np.float64)
+        self.memo_keys = _sparse(np, (columns, kernels.MEMO), np.uint64)
+        self.memo_numbers = _sparse(np, (columns, kernels.MEMO), np.float64)
+        self.memo_entries = _sparse(np, (columns, kernels.MEMO), np.int32)
+        self.memo_kinds = _sparse(np, (columns, kernels.MEMO), np.int8)
+        self.levels = _sparse(np, (columns, kernels.MAX_LEVELS, kernels.LEVEL_ROOM), np.float64)
         self.sizes_of_levels = np.zeros((columns, kernels.MAX_LEVELS), np.int64)
         self.compactions = np.zeros((columns, kernels.MAX_LEVELS), np.int64)
         self.flips = np.zeros((columns, kernels.MAX_LEVELS), np.int64)
@@ -173,7 +189,7 @@ class State:
     def _watch(self, column: int, words: Sequence[str]) -> Any:
         """Enter the texts that a constraint watches, with count 0, and return the column's store of texts."""
         encoded = [word.encode("utf-8", "surrogatepass") for word in words]
-        arena = self.np.zeros(CATEGORY_BYTES + sum(map(len, encoded)), self.np.uint8)
+        arena = _sparse(self.np, (CATEGORY_BYTES + sum(map(len, encoded)),), self.np.uint8)
         at, k = 0, self.k
         for entry, word in enumerate(encoded):
             digest = xxh64(word, SPARK_SEED)
@@ -198,7 +214,7 @@ class State:
         k, ints, floats = self.k, self.ints[column], self.floats[column]
         counts = TypeCounts(*(int(ints[kind]) for kind in (k.INTEGRAL, k.FRACTIONAL, k.BOOLEAN, k.STRING)))
         complete = not ints[k.INCOMPLETE]
-        store = self.arenas[column].tobytes()
+        store = self.arenas[column][: ints[k.ARENA]].tobytes()
         categories = {}
         for entry in range(int(ints[k.ENTRIES])):
             at, size, count = self.offsets[column, entry], self.sizes[column, entry], int(self.counts[column, entry])
