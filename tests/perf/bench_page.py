@@ -184,14 +184,14 @@ def page(about: dict[str, Any], asked: Sequence[Case], measurements: Sequence[di
         "",
         (
             f"Written by `make bench` on {about['date']} at commit `{about['commit']}`; {about['machine']}; "
-            f"{packages}. Seeded data ([bench_data.py](../tests/perf/bench_data.py)); each pass is a process of its own "
-            "([bench_engines.py](../tests/perf/bench_engines.py)); all engines take turns in every round."
+            f"{packages}. Seeded data ([bench_data.py](../tests/perf/bench_data.py)); each pass is a process "
+            "of its own ([bench_engines.py](../tests/perf/bench_engines.py)); all engines take turns in every round."
         ),
         "",
         (
             f"The machine was shared while this was measured: its load average was {min(loads):.0f} to "
-            f"{max(loads):.0f} (median {statistics.median(loads):.0f}). Seconds of wall time tell of the neighbours as much as of us; "
-            "ratios are medians of ratios within a round, and **CPU ratios are what to read**."
+            f"{max(loads):.0f} (median {statistics.median(loads):.0f}). Seconds of wall time tell of the "
+            "neighbours as much as of us; ratios are medians of ratios within a round, and **CPU ratios are what to read**."
         ),
         "",
         "## Beside a pass that only parses",
@@ -199,7 +199,8 @@ def page(about: dict[str, Any], asked: Sequence[Case], measurements: Sequence[di
         (
             "Polars reads the file once and keeps each column's minimum; the analyzer computes everything that "
             "statistics.json and constraints.json hold: types by raw text, exact sequential moments, KLL sketches, "
-            "HyperLogLog++ over the raw text of every column, categories. Dirty files defeat typed parsing: there Polars reads texts."
+            "HyperLogLog++ over the raw text of every column, categories. Dirty files defeat typed parsing: there "
+            "Polars reads texts."
         ),
         "",
         *_floor(asked, found, measurements),
