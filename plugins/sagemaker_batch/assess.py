@@ -4,12 +4,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sagemaker_batch import day_index, records
+from sagemaker_batch import day_index, drift, records
 from sagemaker_batch.errors import InputNotReady, MonitorError
 from sagemaker_batch.inputs import check_unchanged, data_objects, list_input
 from sagemaker_batch.names import batch_prefix, execution_id, s3_uri, split_s3_uri, verdict_key
 from sagemaker_batch.use_case import UseCase
-from sagemaker_batch.verdict import Evidence, Verdict, decide
+from sagemaker_batch.verdict import Evidence, Verdict, decide, deciding
 from sagemaker_batch.violations import WITHHELD, Violation, parse, top_features
 
 VERSION = 1
@@ -19,6 +19,7 @@ REPORTS = {
     "violations": "monitoring/constraint_violations.json",
     "batch": "prepared/report/batch.json",
 }
+DRIFT_REPORT = {"drift": "monitoring/drift_report.json"}
 
 
 def judge(  # noqa: PLR0917 - a boundary with many parts
@@ -31,14 +32,17 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
     """
     execution = execution_id(outcome["arn"])
     prefix = f"{batch_prefix(use_case.name, day)}/{execution}/"
-    reports = {name: records.read(s3, bucket, prefix + path) for name, path in REPORTS.items()}
+    places = REPORTS | (DRIFT_REPORT if use_case.severity.report == "drift_report" else {})
+    reports = {name: records.read(s3, bucket, prefix + path) for name, path in places.items()}
     batch = reports["batch"].content if reports["batch"] else {}
     statistics = reports["statistics"].content if reports["statistics"] else {}
     monitoring = _step(outcome, "-monitoring")
-    found = None
+    found = flagged = None
     try:
         if reports["violations"] is not None:
             found = parse(reports["violations"].content, s3_uri(bucket, prefix + REPORTS["violations"]))
+        if "drift" in reports:
+            flagged = _flagged(reports["drift"], use_case, s3_uri(bucket, prefix + places["drift"]))
         input_now = data_objects(list_input(s3, facts["input"]["prefix"]), use_case.data.ready)
         check_unchanged(facts["input"]["objects"], input_now, facts["input"]["prefix"])
         _check_sizes(batch, facts["input"])
@@ -54,12 +58,14 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
                 prepare_reasons=list(batch.get("reasons", [])),
                 transform_status=_step(outcome, "-transform").get("status", ""),
                 failed_steps=outcome["failed_steps"],
+                drift=flagged,
             ),
             use_case.severity.critical_share,
         )
     except (MonitorError, InputNotReady) as error:
         verdict = Verdict("failed", "error", "fail", [str(error)])
-    tops = top_features(found or [], _baseline(s3, facts["model"]), statistics, use_case.data.sensitive)
+    found = deciding(found or [], flagged)
+    tops = top_features(found, _baseline(s3, facts["model"]), statistics, use_case.data.sensitive)
     key = verdict_key(use_case.name, day, execution)
     record = {
         "version": VERSION,
@@ -69,13 +75,14 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
         **verdict.as_dict(),
         "reasons": discreet(verdict.reasons, use_case.data.sensitive),
         "top_features": [item.__dict__ for item in tops],
-        "violations": [_without_values(item, use_case.data.sensitive) for item in found or []],
-        "violated_features": sorted({item.feature for item in found or []}),
+        "violations": [_without_values(item, use_case.data.sensitive) for item in found],
+        "violated_features": sorted({item.feature for item in found}),
+        "judged_by": use_case.severity.report,
         "monitored_features": len(statistics.get("features", [])),
         "rows_in": batch.get("rows_in"),
         "rows_scorable": batch.get("rows_scorable"),
         "unknown_categories": batch.get("unknown_categories", {}),
-        "reports": {name: s3_uri(bucket, prefix + path) for name, path in REPORTS.items() if reports[name] is not None},
+        "reports": {name: s3_uri(bucket, prefix + path) for name, path in places.items() if reports[name] is not None},
         "inputs": facts["input"]["objects"],
         "model": facts["model"],
         "execution": {"arn": outcome["arn"], "status": outcome["status"], "created": outcome["created"]},
@@ -85,6 +92,20 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
     records.write(s3, bucket, key, record)
     day_index.enter(s3, bucket, record)
     return record
+
+
+def _flagged(stored: Any, use_case: UseCase, where: str) -> list[Violation] | None:
+    """Return what the drift report flags.
+
+    Raises:
+        MonitorError: there is none although the use case is judged by it.
+    """
+    if stored is None:
+        raise MonitorError(
+            f"The use case is judged by drift_report.json, and there is none at {where}. AWS's own analyzer writes "
+            "none: set monitor.engine to bundled, or severity.report to violations."
+        )
+    return drift.findings(stored.content, use_case.severity.drift, where)
 
 
 def _step(outcome: dict[str, Any], ending: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ VIOLATIONS_MESSAGE = "CompletedWithViolations:"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that a verdict rests on.
+    """Everything that a verdict rests on; `drift` is what drift_report.json flags, None when it does not decide.
 
     `violations` is None when there is no report; `exit_message` is the monitoring job's; `monitored` counts the
     features in the day's statistics; `scorable` is None when PrepareBatch left no report.
@@ -38,6 +38,7 @@ class Evidence:
     prepare_reasons: list[str] = field(default_factory=list)
     transform_status: str = ""
     failed_steps: list[dict[str, Any]] = field(default_factory=list)
+    drift: list[Violation] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def decide(evidence: Evidence, critical_share: float) -> Verdict:  # noqa: PLR09
         violations = _trusted_violations(evidence)
     except MonitorError as error:
         return _failed(str(error), evidence)
+    violations = deciding(violations, evidence.drift)
     broken = [item for item in violations if item.breaks_schema]
     if meaning(evidence.execution_status) is Meaning.SUCCEEDED:
         if evidence.scorable is False:
@@ -72,16 +74,25 @@ def decide(evidence: Evidence, critical_share: float) -> Verdict:  # noqa: PLR09
         return _failed("The pipeline execution did not succeed.", evidence)
     part = share(violations, evidence.monitored) if violations else 0.0
     if not violations:
-        return Verdict("clean", "none", "publish", ["No constraint is violated."])
+        nothing = "No constraint is violated." if evidence.drift is None else "drift_report.json flags no feature."
+        return Verdict("clean", "none", "publish", [nothing])
     if broken:
         reasons = [f"Broken schema: {item.feature}: {item.description}" for item in broken]
         reasons += evidence.prepare_reasons
         return Verdict("held", "critical", "hold", reasons, part)
     features = len({item.feature for item in violations})
-    said = f"{features} of {evidence.monitored} monitored features ({part:.1%}) violate their constraints"
+    said = f"{features} of {evidence.monitored} monitored features ({part:.1%}) "
+    said += "violate their constraints" if evidence.drift is None else "are flagged by drift_report.json"
     if part >= critical_share:
         return Verdict("held", "critical", "hold", [f"{said}; critical from {critical_share:.0%}."], part)
     return Verdict("warned", "warning", "publish", [f"{said}; below {critical_share:.0%}."], part)
+
+
+def deciding(violations: list[Violation], drift: list[Violation] | None) -> list[Violation]:
+    """Return what decides: the violations, or a broken schema among them and what drift_report.json flags."""
+    if drift is None:
+        return violations
+    return [item for item in violations if item.breaks_schema] + drift
 
 
 def _trusted_violations(evidence: Evidence) -> list[Violation]:

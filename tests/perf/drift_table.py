@@ -5,7 +5,8 @@
 
 A baseline of 3,500 rows against 700 rows of today, as many pairs as seeds. A pair counts as detected when the shifted
 feature is flagged, as a false alarm when any unshifted feature is. The contract files flag by AWS's rules (Robust,
-0.1); drift_report.json by the rule `flagged` below, with significance and size both demanded.
+0.1); drift_report.json by the rule of `severity.report: drift_report` with its default thresholds, the one that judges
+a day. `--write` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "include" / "pipeline_scripts"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "include" / "pipeline_scripts"), str(ROOT / "plugins")]
 
 from monitor_analyzer import checks, constraints, drift_report, statistics
 from monitor_analyzer.profile import Profile, profile_blocks
 
+from sagemaker_batch.drift import findings
+from sagemaker_batch.use_case.monitor import DriftThresholds
+
+PAGE = ROOT / "docs" / "performance.md"
+DRIFT = "## What either report finds"
 BASELINE_ROWS, TODAY_ROWS = 3500, 700
-SIGNIFICANT, LARGE, NULLS, UNKNOWN = 0.001, 0.05, 0.01, 0.005
 FEATURES = ["amount", "calls", "flag", "plan"]
 Columns = dict[str, list[str]]
 
@@ -68,17 +73,6 @@ def profiled(columns: Columns) -> Profile:
     return profile_blocks(FEATURES, [[columns[name] for name in FEATURES]])
 
 
-def flagged(feature: dict[str, Any]) -> bool:
-    """Return whether a use case's rule on drift_report.json would flag this feature."""
-    test, size = feature.get("ks"), feature.get("ks", {}).get("distance", 0.0)
-    if test is None:
-        test, size = feature.get("chi_squared"), feature.get("l_infinity", 0.0)
-    moved = test is not None and test["p_value"] < SIGNIFICANT and size > LARGE
-    nulls = (feature["null_share"]["today"] or 0) - (feature["null_share"]["baseline"] or 0) > NULLS
-    unknown = feature.get("new_category_count", 0) > 0 and feature["out_of_range_share"] > UNKNOWN
-    return moved or nulls or unknown
-
-
 def pair(seed: int, shift: str) -> tuple[set[str], set[str]]:
     """Return the features flagged by AWS's rules and by the drift report's."""
     generator = random.Random(f"{seed}/{shift}")
@@ -90,24 +84,45 @@ def pair(seed: int, shift: str) -> tuple[set[str], set[str]]:
     report = drift_report.document(today, baseline, frozenset())
     return (
         {violation.feature_name for violation in checks.violations(today, limits, baseline)},
-        {feature["name"] for feature in report["features"] if flagged(feature)},
+        {item.feature for item in findings(report, DriftThresholds(), "drift_report.json")},
     )
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=100)
-    seeds = parser.parse_args().seeds
-    print(f"{seeds} seeded pairs of {BASELINE_ROWS:,} and {TODAY_ROWS} rows, {len(FEATURES)} features.\n")
-    print("| shift | detected by AWS's checks | by drift_report | false alarms of AWS's checks | of drift_report |")
-    print("|---|---|---|---|---|")
+def table(seeds: int) -> Iterator[str]:
+    """Yield the lines of the table."""
+    yield "| shift | found by AWS's checks | by drift_report | false alarms of AWS's checks | of drift_report |"
+    yield "|---|---|---|---|---|"
     for shift, (target, _) in SHIFTS.items():
         pairs = [pair(seed, shift) for seed in range(seeds)]
         cells = [
             f"{sum(target in found[side] for found in pairs) / seeds:.0%}" if target else "" for side in (0, 1)
         ] + [f"{sum(bool(found[side] - {target}) for found in pairs) / seeds:.0%}" for side in (0, 1)]
-        print(f"| {shift} | {' | '.join(cells)} |", flush=True)
+        yield f"| {shift} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table, or write it into the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--write", action="store_true", help="replace the section of docs/performance.md")
+    options = parser.parse_args()
+    lines = [
+        DRIFT,
+        "",
+        (
+            f"{options.seeds} seeded pairs for each shift, {BASELINE_ROWS:,} rows of baseline and {TODAY_ROWS} of today, "
+            f"{len(FEATURES)} features, of which one is shifted ([drift_table.py](../tests/perf/drift_table.py)). Found: the "
+            "shifted feature is flagged. False alarm: any other is. AWS's checks are those of the contract files (Robust, "
+            "0.1); drift_report is the rule of `severity.report: drift_report` with its default thresholds."
+        ),
+        "",
+        *table(options.seeds),
+    ]
+    if options.write:
+        before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(before.partition(DRIFT)[0].rstrip() + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from sagemaker_batch.use_case.section import Section
 
@@ -24,19 +24,30 @@ class Monitor(Section):
     overrides: MonitorOverrides = Field(default_factory=MonitorOverrides)
 
 
+class DriftThresholds(Section):
+    """When drift_report.json flags a feature; with report: drift_report only."""
+
+    significance: float = Field(
+        default=0.001, gt=0, lt=1, description="A feature has moved when so large a distance is less likely by chance."
+    )
+    distance: float = Field(default=0.05, ge=0, le=1, description="And when its distance is larger than this.")
+    nulls: float = Field(
+        default=0.01, ge=0, le=1, description="Share of missing values that may come on top of the baseline's."
+    )
+    unknown: float = Field(
+        default=0.005, ge=0, le=1, description="Share of values that may be in categories the baseline does not have."
+    )
+
+
 class Severity(Section):
     """When a violation is critical."""
 
     critical_share: float = Field(
         default=0.3, gt=0, le=1, description="Share of the monitored features at which violations hold the day."
     )
-    report: Literal["violations"] = Field(
-        default="violations", description="Report that decides: Model Monitor's violations."
+    report: Literal["violations", "drift_report"] = Field(
+        default="violations",
+        description="Report that decides: Model Monitor's violations, or drift_report.json, which the bundled engine "
+        "writes. A broken schema is decided by the violations either way.",
     )
-
-    @field_validator("report", mode="before")
-    @classmethod
-    def _built(cls, value: object) -> object:
-        if value == "drift_report":
-            raise ValueError("deciding by drift_report is not built yet; use violations")
-        return value
+    drift: DriftThresholds = Field(default_factory=DriftThresholds)
