@@ -4,7 +4,7 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: faults mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom aws-check coverage
+.PHONY: faults mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom aws-check coverage bench
 
 
 
@@ -60,6 +60,11 @@ mwaa: install ## the bundle of Amazon MWAA in dist/mwaa, the same bytes for the 
 
 mwaa-upload: install ## make mwaa, and put what differs into MWAA's bucket; says how to take it and how to go back
 	@$(AWS_PYTHON) -m include.infrastructure.bundle upload --environment $(ENV)
+
+bench: ## measure the analyzer beside a parse-only pass and its peers, and write docs/performance.md; takes long (QUICK=1: a glance, nothing written)
+	@$(PYTHON) local/install.py aws
+	@$(AWS_PYTHON) tests/perf/bench_analyzer.py $(if $(QUICK),--quick --no-peers) $(ARGS)
+	@$(if $(QUICK),true,$(AWS_PYTHON) tests/perf/drift_table.py --write)
 
 locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade')
 	@$(PYTHON) local/locks.py $(ARGS)

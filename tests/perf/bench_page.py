@@ -191,7 +191,8 @@ def page(about: dict[str, Any], asked: Sequence[Case], measurements: Sequence[di
         (
             f"The machine was shared while this was measured: its load average was {min(loads):.0f} to "
             f"{max(loads):.0f} (median {statistics.median(loads):.0f}). Seconds of wall time tell of the "
-            "neighbours as much as of us; ratios are medians of ratios within a round, and **CPU ratios are what to read**."
+            "neighbours as much as of us; ratios are medians of ratios within a round, and **CPU ratios are what to "
+            "read**."
         ),
         "",
         "## Beside a pass that only parses",

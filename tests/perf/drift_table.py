@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "include" / "pipeline_scripts"), str(ROOT / "plugins")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "include" / "pipeline_scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins"))
 
 from monitor_analyzer import checks, constraints, drift_report, statistics
 from monitor_analyzer.profile import Profile, profile_blocks
@@ -26,7 +26,7 @@ from monitor_analyzer.profile import Profile, profile_blocks
 from sagemaker_batch.drift import findings
 from sagemaker_batch.use_case.monitor import DriftThresholds
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 DRIFT = "## What either report finds"
 BASELINE_ROWS, TODAY_ROWS = 3500, 700
 FEATURES = ["amount", "calls", "flag", "plan"]
@@ -110,10 +110,10 @@ def main() -> None:
         DRIFT,
         "",
         (
-            f"{options.seeds} seeded pairs for each shift, {BASELINE_ROWS:,} rows of baseline and {TODAY_ROWS} of today, "
-            f"{len(FEATURES)} features, of which one is shifted ([drift_table.py](../tests/perf/drift_table.py)). Found: the "
-            "shifted feature is flagged. False alarm: any other is. AWS's checks are those of the contract files (Robust, "
-            "0.1); drift_report is the rule of `severity.report: drift_report` with its default thresholds."
+            f"{options.seeds} seeded pairs for each shift, {BASELINE_ROWS:,} rows of baseline and {TODAY_ROWS} of "
+            f"today, {len(FEATURES)} features, one of them shifted ([drift_table.py](../tests/perf/drift_table.py)). "
+            "Found: the shifted feature is flagged. False alarm: any other is. AWS's checks are those of the contract "
+            "files (Robust, 0.1); drift_report is the rule of `severity.report: drift_report` with its defaults."
         ),
         "",
         *table(options.seeds),

@@ -14,8 +14,8 @@ import pytest
 from sagemaker_batch.assess import judge
 from sagemaker_batch.drift import findings
 from sagemaker_batch.errors import MonitorError
-from sagemaker_batch.use_case.monitor import DriftThresholds
 from sagemaker_batch.use_case import load_use_case
+from sagemaker_batch.use_case.monitor import DriftThresholds
 from sagemaker_batch.verdict import Evidence, decide
 from sagemaker_batch.violations import Violation
 
@@ -156,7 +156,9 @@ def reports(tmp_path):
         ("absent", "failed", "AWS's own analyzer writes none: set monitor.engine to bundled"),
     ],
 )
-def test_a_flipped_flag_is_seen_by_the_drift_report_only(s3, bucket, reports, tmp_path, report, verdict, why):
+def test_a_flipped_flag_is_seen_by_the_drift_report_only(  # noqa: PLR0917 - fixtures and cases
+    s3, bucket, reports, tmp_path, report, verdict, why
+):
     """AWS's checks let it pass; judged by drift_report.json the day is held; without that report it fails."""
     path = tmp_path / "churn.yaml"
     text = (ROOT / "dags" / "use_cases" / "churn.yaml").read_text()

@@ -54,7 +54,12 @@ def test_an_unknown_key_names_file_line_key_and_the_likely_one(broken):
         ("approval: manual", "approval: airflw", "approval", "Did you mean airflow?"),
         ("  digest:", "  events:\n    drift_critcal: []\n  digest:", "alerts.events.drift_critcal", "drift_critical?"),
         ("critical_share: 0.3", "critical_share: 0.3\n  report: drift", "severity.report", "drift_report"),
-        ("critical_share: 0.3", "critical_share: 0.3\n  drift: {nulls: 2}", "severity.drift.nulls", "less than or equal"),
+        (
+            "critical_share: 0.3",
+            "critical_share: 0.3\n  drift: {nulls: 2}",
+            "severity.drift.nulls",
+            "less than or equal",
+        ),
         ("critical_share: 0.3", "critical_share: 1.3", "severity.critical_share", "less than or equal to 1"),
         ('"0 0 * * *"', '"0 25 * * *"', "schedule.batch", "0-23"),
         ("timezone: UTC", "timezone: Berlin", "schedule.timezone", "IANA"),
