@@ -1,4 +1,4 @@
-"""What a day costs in calls, that a published day comes back byte for byte, and that a quota costs no retry."""
+"""What a day costs in calls, and that a published day comes back byte for byte."""
 
 from collections import Counter
 from datetime import date
@@ -49,29 +49,3 @@ def test_a_day_makes_few_calls_and_published_reproduces_it_byte_for_byte(house: 
     assert second != first
     assert after == before
     assert len(after) > 0
-
-
-def test_a_small_pool_and_a_smaller_quota_cost_no_retry(house: Laptop) -> None:
-    """Three days at once, two slots, room for one execution: each start waits its turn and needs one try."""
-    days = house.new_days(3)
-    for day in days:
-        house.put(day, "clean")
-    pool = "/pools/sagemaker_executions"
-    before = house.api.request("GET", pool)
-    assert before["include_deferred"]
-    changes = control(house)
-    house.api.request("PATCH", pool, params={"update_mask": "slots"}, json={"slots": 2})
-    changes.set_quotas(concurrent_executions=1)
-    changes.reset_calls()
-    try:
-        runs = house.backfill(days)
-    finally:
-        changes.set_quotas(concurrent_executions=20)
-        house.api.request("PATCH", pool, params={"update_mask": "slots"}, json={"slots": before["slots"]})
-    counted = changes.calls()
-    assert {run["state"] for run in runs.values()} == {"success"}
-    assert counted["concurrent_executions"]["most"] == 1
-    assert counted["errors"]["StartPipelineExecution"]["ResourceLimitExceeded"] >= 1
-    for run in runs.values():
-        tries = {task["task_id"]: task["try_number"] for task in house.api.tasks(run["dag_id"], run["dag_run_id"])}
-        assert tries["start_batch_monitor"] == 1
