@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from sagemaker_local.runtimes.transform_config import TransformConfig
 _DELIMITER = ","
 # Between these, Python and Polars write a double alike; outside, Python's exponents have two digits.
 _PLAIN_LOW, _PLAIN_HIGH = 1e-4, 1e16
+# How Polars ends a line with a smaller one.
+_SMALL = re.compile(rb"(?:(?<![0-9])0\.0000([1-9])(\d*)|e-(\d))\n")
 
 
 @dataclass(frozen=True)
@@ -146,20 +149,22 @@ class CsvTransform:
     @staticmethod
     def _plain(scores: np.ndarray) -> bytes:
         if scores.ndim == 1:
-            return pl.DataFrame({"score": _score_texts(scores)}).write_csv(include_header=False).encode()
+            return _lines([], scores)
         return ("\n".join(texts(scores)) + "\n").encode()
 
     @staticmethod
     def _columns(table: Table, scores: np.ndarray) -> bytes:
+        *before, last = table.output
+        given = [series for series in before if series is not None]
+        if last is None and len(given) == len(before):
+            return _lines(given, scores)
         frame = pl.DataFrame(
             [
                 (_score_texts(scores) if series is None else series).alias(f"o{position}")
                 for position, series in enumerate(table.output)
             ]
         )
-        # An empty text would be written as "", and an absent one as nothing.
-        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-        return frame.write_csv(include_header=False, quote_style="necessary").encode()
+        return _filled(frame).write_csv(include_header=False, quote_style="necessary").encode()
 
     def _written(self, rows: list[list[str]], scores: np.ndarray, where: str) -> bytes:
         buffer = io.StringIO()
@@ -173,6 +178,33 @@ class CsvTransform:
         except jsonpath.PathError as error:
             raise UserError(f"OutputFilter, {where}: {error}") from error
         return buffer.getvalue().encode()
+
+
+def _lines(before: list[pl.Series], scores: np.ndarray) -> bytes:
+    """Return lines of the input's fields and a score at the end; what Polars writes otherwise is mended."""
+    doubles = scores.astype(np.float64)
+    size = np.abs(doubles)
+    plain = bool((size < _PLAIN_HIGH).all())  # neither NaN nor infinite either
+    column = pl.Series("score", doubles) if plain else _score_texts(scores)
+    frame = pl.DataFrame([series.alias(f"o{position}") for position, series in enumerate(before)])
+    whole = _filled(frame).hstack([column.alias("score")]) if before else pl.DataFrame([column.alias("score")])
+    text = whole.write_csv(include_header=False, quote_style="necessary")
+    if ((size < _PLAIN_LOW) & (size > 0)).any():
+        return _SMALL.sub(_as_python, text.encode())
+    return text.encode()
+
+
+def _filled(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return texts with null for the empty one, which would be written as two quotes, and null as nothing."""
+    return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if frame.width else frame
+
+
+def _as_python(match: re.Match[bytes]) -> bytes:
+    """Return the end of a line with a small double as Python writes it: ``4e-05``, not ``0.00004`` or ``4e-5``."""
+    first, rest, exponent = match.groups()
+    if exponent is not None:
+        return b"e-0" + exponent + b"\n"
+    return first + (b"." + rest if rest else b"") + b"e-05\n"
 
 
 def _score_texts(scores: np.ndarray) -> pl.Series:
