@@ -4,6 +4,7 @@ import pytest
 
 from local.airflow import ENVIRONMENT
 from local.errors import HouseError
+from local.secretfile import USER
 from sagemaker_batch import names, registry
 from tests.integration.conftest import Laptop
 from tests.integration.neighbours import REVIEWED
@@ -48,7 +49,7 @@ def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting
     detail = house.api.request("GET", waiting[0][1])
     assert detail["options"] == ["Approve", "Reject"]
     assert detail["subject"] == f"Approve version 1 of {REVIEWED}?"
-    for part in ("| accuracy |", "| auc |", "actual yes", "rows of data", "run by"):
+    for part in ("| accuracy |", "| auc |", "actual yes", "rows of data", "Trained because: "):
         assert part in detail["body"]
     told = [alert.subject for alert in house.inbox.collect()]
     assert f"[warning] {REVIEWED}: version 1 waits for approval" in told
@@ -64,9 +65,9 @@ def test_an_answer_is_recorded_and_given_once(house: Laptop, waiting: list[tuple
     assert house.finish(run_id, DAG)["state"] == "success"
     package = house.cloud.sagemaker.describe_model_package(ModelPackageName=version(house, 2).arn)
     assert package["ModelApprovalStatus"] == "Approved"
-    assert package["ApprovalDescription"].startswith("Approved by airflow/admin at ")
+    assert package["ApprovalDescription"].startswith(f"Approved by airflow/{USER} at ")
     assert package["ApprovalDescription"].endswith(f"(run {run_id}): better on every segment")
-    assert package["CustomerMetadataProperties"]["ApprovedBy"] == "airflow/admin"
+    assert package["CustomerMetadataProperties"]["ApprovedBy"] == f"airflow/{USER}"
     events = house.api.pages("/assets/events", "asset_events")
     (extra,) = [event["extra"] for event in events if event["source_dag_id"] == DAG]
     assert extra["model_package_version"] == 2
