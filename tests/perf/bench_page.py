@@ -15,6 +15,7 @@ NAMES = {"whylogs": "whylogs", "spark": "Spark `local[*]`, KLL in one pass", "ev
 # By process wall: aimed at, and never to be below.
 PEER_AIMS = {"whylogs": (20, 10), "spark": (20, 12), "evidently": (20, None)}
 DRIFT = "## What either report finds"
+FEWEST_ROUNDS = 5
 MEMORY_LIMIT, GROWTH_LIMIT, START_LIMIT = 700, 1.15, 1.0
 
 
@@ -145,6 +146,13 @@ def _peers(
             )
     header = ["peer", "file", "wall s", "CPU s", "peak MB", "times ours, wall", "CPU", "in-process wall", "aim / limit"]
     yield from _table([*header, "rounds"], rows)
+    rounds = [int(row[-1]) for row in rows]
+    if rounds and min(rounds) < FEWEST_ROUNDS:
+        yield (
+            f"**Fewer rounds than {FEWEST_ROUNDS} were measured of the peers** (this machine was too busy for more): "
+            "read these ratios as an order of magnitude."
+        )
+        yield ""
     yield from (f"- {NAMES[peer]}: not measured ({error})" for peer, error in errors.items())
     yield (
         "- Deequ itself: not measured; its jar is in no Python package (pydeequ names a Maven coordinate). Spark's own "
