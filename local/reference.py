@@ -35,6 +35,7 @@ OPTIONS = {
     "console_url": "Template of an execution's page; `{region}`, `{pipeline}` and `{execution}` are filled in.",
     "job_url": "Template of a job's page in a failure's message; `{region}`, `{kind}` (`processing-job`, ...) and "
     "`{name}` are filled in. Default: the job's log in CloudWatch.",
+    "runbook_url": "Page that alerts link to, such as your own wiki's; the event's name is appended after a #.",
     "pool": "Pool of the tasks that start executions. Default: `sagemaker_executions`.",
     "max_executions": "Slots of that pool, that is executions at work at the same time. Default: what the pool has; "
     "a new one gets 16.",

@@ -49,16 +49,20 @@ class Routes(Section):
 class Events(Section):
     """Airflow connections of single events, in place of those of their severity; an empty list silences one."""
 
-    drift_warning: list[ConnectionId] | None = None
-    drift_critical: list[ConnectionId] | None = None
-    broken_schema: list[ConnectionId] | None = None
-    pipeline_failed: list[ConnectionId] | None = None
-    no_approved_model: list[ConnectionId] | None = None
-    batch_late: list[ConnectionId] | None = None
-    approval_waiting: list[ConnectionId] | None = None
-    quality_dropped: list[ConnectionId] | None = None
-    dag_failed: list[ConnectionId] | None = None
-    alert_undelivered: list[ConnectionId] | None = None
+    drift_warning: list[ConnectionId] | None = Field(default=None, description="A day drifts and is published.")
+    drift_critical: list[ConnectionId] | None = Field(default=None, description="A day is held for its drift.")
+    broken_schema: list[ConnectionId] | None = Field(
+        default=None, description="A day is held for its columns or types."
+    )
+    pipeline_failed: list[ConnectionId] | None = Field(default=None, description="An execution failed.")
+    no_approved_model: list[ConnectionId] | None = Field(default=None, description="No approved version can score.")
+    batch_late: list[ConnectionId] | None = Field(default=None, description="A day's input or its run is late.")
+    approval_waiting: list[ConnectionId] | None = Field(default=None, description="A version waits for a person.")
+    quality_dropped: list[ConnectionId] | None = Field(
+        default=None, description="The model is worse than its baseline."
+    )
+    dag_failed: list[ConnectionId] | None = Field(default=None, description="A run failed.")
+    alert_undelivered: list[ConnectionId] | None = Field(default=None, description="An alert reached nobody.")
     task_retried: list[ConnectionId] | None = Field(default=[], description="Heard by nobody unless it is set.")
 
 

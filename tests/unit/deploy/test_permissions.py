@@ -30,6 +30,8 @@ ACTIONS = {
 FOR_A_PERSON = {"__main__.py"}
 # A version that is named is read by an action of its own; a missing key without ListBucket answers 403, not 404.
 OF_S3 = {"s3:GetObjectVersion", "s3:ListBucket"}
+# A queue is named by a team's own connection; who makes it lets Airflow's role write to it (docs/security.md).
+OF_A_TEAMS_QUEUE = {"sqs:SendMessage"}
 # What the service does as the execution role for each type of step.
 STEPS = {
     "Processing": {"CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob", "AddTags"},
@@ -96,7 +98,7 @@ def allowed(name, environment="local"):
 def test_airflow_may_do_what_its_code_calls_and_nothing_else():
     """Every call of operators, sensors, triggers, tasks and views is allowed, and every allowed action is called."""
     sources = [path for path in PLUGIN.rglob("*.py") if path.name not in FOR_A_PERSON]
-    used = called(sources) | OF_S3
+    used = called(sources) - OF_A_TEAMS_QUEUE | OF_S3
     assert used - allowed("airflow") == set()
     assert allowed("airflow") - used == set()
 
