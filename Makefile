@@ -4,12 +4,10 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: faults mwaa mwaa-upload help install demo up down logs test test-all lint deploy pipelines locks new-use-case wheelhouse dist template reference docs compose-secrets audit sbom aws-check coverage bench
-
-
+.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## install the environments that running needs (every other verb does it too)
 	@$(PYTHON) local/install.py airflow aws

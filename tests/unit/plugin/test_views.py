@@ -32,11 +32,14 @@ def database():
     """Airflow's metadata, made once, with the DAGs of two use cases."""
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.dagrun import DagRun
     from airflow.utils.db import initdb
     from airflow.utils.session import create_session
+    from sqlalchemy import delete
 
     initdb()
     with create_session() as session:
+        session.execute(delete(DagRun))  # those of tests before this one, which share the process and its metadata
         session.merge(DagBundleModel(name="made"))
         session.flush()
         for dag_id in ("churn_batch_monitor", "churn_train_baseline", "fraud_batch_monitor", "other"):
