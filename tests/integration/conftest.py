@@ -64,6 +64,7 @@ USE_CASE = "churn"
 SEED = 7
 FIRST_DAY = date(2026, 1, 5)
 DEADLINE = 180.0
+ASK = "ask_reviewer"
 
 
 def pytest_configure() -> None:
@@ -129,6 +130,22 @@ class Laptop:
     def trigger_dag(self, dag: str, conf: dict[str, object] | None = None) -> str:
         self.api.unpause(dag)
         return self.api.trigger(dag, conf)
+
+    def question(self, dag: str, run_id: str) -> str:
+        """Wait until a monthly run asks its reviewer; return the REST path of the question."""
+
+        def asks() -> bool:
+            states = {task["task_id"]: task["state"] for task in self.api.tasks(dag, run_id)}
+            assert self.api.run(dag, run_id)["state"] not in FINAL_STATES, states
+            return states[ASK] == "awaiting_input"
+
+        self.wait(asks, f"{run_id} to ask", 300)
+        return f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{ASK}/-1/hitlDetails"
+
+    def answer(self, question: str, option: str, comment: str) -> None:
+        """Answer a question as the UI does."""
+        body = {"chosen_options": [option], "params_input": {"comment": comment}}
+        self.api.request("PATCH", question, json=body)
 
     def finish(self, run_id: str, dag: str | None = None, seconds: float = DEADLINE) -> dict:
         dag = dag or self.batch_dag

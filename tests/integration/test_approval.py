@@ -11,32 +11,15 @@ from tests.integration.neighbours import REVIEWED
 
 pytestmark = pytest.mark.timeout(900)
 DAG = names.train_dag(REVIEWED)
-ASK = "ask_reviewer"
-
-
-def question(house: Laptop, run_id: str) -> str:
-    """Wait until a run asks; return the REST path of its question."""
-
-    def asks() -> bool:
-        states = {task["task_id"]: task["state"] for task in house.api.tasks(DAG, run_id)}
-        assert house.api.run(DAG, run_id)["state"] != "failed", states
-        return states[ASK] == "awaiting_input"
-
-    house.wait(asks, f"{run_id} to ask", 300)
-    return f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{ASK}/-1/hitlDetails"
-
-
-def answer(house: Laptop, path: str, option: str, comment: str) -> None:
-    house.api.request("PATCH", path, json={"chosen_options": [option], "params_input": {"comment": comment}})
 
 
 @pytest.fixture(scope="module")
 def waiting(house: Laptop) -> list[tuple[str, str]]:
     """Two runs that wait for their reviewers at once: the second one trained while the first one was asking."""
     first = house.trigger_dag(DAG)
-    path = question(house, first)
+    path = house.question(DAG, first)
     second = house.trigger_dag(DAG)
-    return [(first, path), (second, question(house, second))]
+    return [(first, path), (second, house.question(DAG, second))]
 
 
 def version(house: Laptop, number: int) -> registry.ModelVersion:
@@ -59,9 +42,9 @@ def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting
 def test_an_answer_is_recorded_and_given_once(house: Laptop, waiting: list[tuple[str, str]]) -> None:
     """The second version is approved with a comment; asking again is refused; the asset is emitted."""
     run_id, path = waiting[1]
-    answer(house, path, "Approve", "better on\nevery segment")
+    house.answer(path, "Approve", "better on\nevery segment")
     with pytest.raises(HouseError, match="409"):
-        answer(house, path, "Reject", "changed my mind")
+        house.answer(path, "Reject", "changed my mind")
     assert house.finish(run_id, DAG)["state"] == "success"
     package = house.cloud.sagemaker.describe_model_package(ModelPackageName=version(house, 2).arn)
     assert package["ModelApprovalStatus"] == "Approved"
@@ -76,7 +59,7 @@ def test_an_answer_is_recorded_and_given_once(house: Laptop, waiting: list[tuple
 def test_a_rejection_leaves_the_version_in_use(house: Laptop, waiting: list[tuple[str, str]]) -> None:
     """The first version is rejected after the second was approved: the second scores."""
     run_id, path = waiting[0]
-    answer(house, path, "Reject", "superseded")
+    house.answer(path, "Reject", "superseded")
     run = house.finish(run_id, DAG)
     assert run["state"] == "success"
     assert house.states(run)["approve_model"] == "skipped"

@@ -147,8 +147,8 @@ def test_the_page_answers_only_on_the_loopback_under_its_own_name():
 
 
 def test_every_test_folder_belongs_to_exactly_one_run():
-    """A test that no run collects would never fail."""
-    runs = testing.plan(environment.REPO, slow=True)
+    """A test that no run collects would never fail. What runs once more on the newest Airflow has a run already."""
+    runs = [run for run in testing.plan(environment.REPO, slow=True) if run.name != "newest"]
     paths = [path for run in runs for path in run.paths]
     assert len(paths) == len(set(paths))
     for file in (environment.REPO / "tests").glob("**/test_*.py"):
