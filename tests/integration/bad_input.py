@@ -300,7 +300,8 @@ RUNS = [
         "hanging",
         "a job that exceeds its MaxRuntime",
         ERROR,
-        "Step PrepareBatch: … 2 s",
+        "Step PrepareBatch: MaxRuntimeExceeded: The job ran longer than MaxRuntimeInSeconds = 2 of its "
+        "StoppingCondition and was ended. Raise that limit, or make the job's input smaller.",
         use_case="hanging",
         make=CLEAN,
     ),
