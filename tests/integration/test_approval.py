@@ -34,9 +34,8 @@ def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting
     assert detail["subject"] == f"Approve version 1 of {REVIEWED}?"
     for part in ("| accuracy |", "| auc |", "actual yes", "rows of data", "Trained because: "):
         assert part in detail["body"]
-    told = [alert.subject for alert in house.inbox.collect()]
-    assert f"[warning] {REVIEWED}: version 1 waits for approval" in told
-    assert f"[warning] {REVIEWED}: version 2 waits for approval" in told
+    expected = {f"[warning] {REVIEWED}: version {number} waits for approval" for number in (1, 2)}
+    house.wait(lambda: expected <= {alert.subject for alert in house.inbox.collect()}, "both approvals to be told")
 
 
 def test_an_answer_is_recorded_and_given_once(house: Laptop, waiting: list[tuple[str, str]]) -> None:
