@@ -140,7 +140,7 @@ def test_a_day_is_told_by_sign_and_word_and_leads_to_its_report(look: Callable[.
     """Beside the colour; a click opens the report within the same frame."""
     page = look(ADDRESSES["use-case"])
     cells = page.run("return [...document.querySelectorAll('.month a.cell')].map(cell => cell.textContent)")
-    assert len(cells) == DAYS
+    assert len(cells) == DAYS, page.text()
     assert all(any(word in cell for word in ("published", "warned", "held")) for cell in cells)
     assert all(any(sign in cell for sign in "\u2713!\u25a0") for cell in cells)
     page.run("document.querySelector(`.month a[href='${arguments[0]}']`).click()", ADDRESSES["run"])
