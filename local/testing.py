@@ -1,10 +1,14 @@
-"""`make test`: every test in the environment that it belongs to, one run after the other, and one sum at the end."""
+"""`make test`: every test in the environment that it belongs to, and one sum at the end.
+
+The tests over a real Airflow mostly wait, so they run beside all others; what they print is shown when they have ended.
+"""
 
 import argparse
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -22,6 +26,7 @@ SLOW = ("tests/perf", "tests/faults", "tests/aws")
 NEWEST = ("tests/dags", "tests/unit/plugin")
 # The bundle is for MWAA, which carries what it carries.
 NOT_NEWEST = "--ignore=tests/dags/test_mwaa_bundle.py"
+ALONE = "slow"
 # Plugins that come with MWAA's packages and break pytest 9 when warnings are errors; no test of ours uses them.
 NO_PLUGINS = ("-p", "no:anyio", "-p", "no:asyncio")
 
@@ -64,27 +69,34 @@ def plan(root: Path, *, slow: bool) -> list[Run]:
     ]
     if slow:
         runs.append(Run("newest", ".venv-newest", (*(path for path in here if path in NEWEST), NOT_NEWEST)))
-        runs.append(Run("slow", ".venv-aws", tuple(path for path in here if path in SLOW)))
+        runs.append(Run(ALONE, ".venv-aws", tuple(path for path in here if path in SLOW)))
     return [run for run in runs if run.paths]
 
 
-def execute(run: Run, arguments: Sequence[str]) -> Count:
-    """Run pytest with its output shown; a run that ends without a report counts as one failure."""
+def execute(run: Run, arguments: Sequence[str], *, aside: bool = False) -> Count:
+    """Run pytest; a run that ends without a report counts as one failure.
+
+    Its output is shown as it comes, or, for a run aside of others, as a whole at its end.
+    """
     REPORTS.mkdir(parents=True, exist_ok=True)
     report = REPORTS / f"{run.name}.xml"
     report.unlink(missing_ok=True)
     command = [str(environment.REPO / run.venv / "bin" / "python"), "-m", "pytest", "-q", *NO_PLUGINS]
     command.append(f"--junitxml={report}")
-    print(f"\n=== {run.name}: {' '.join(run.paths)}", flush=True)
+    print(f"\n=== {run.name}: {' '.join(run.paths)}{' (beside the others)' if aside else ''}", flush=True)
     begun = time.monotonic()
     done = subprocess.run(
         [*command, *run.paths, *arguments],
         cwd=environment.REPO,
         env={**environment.base(), "PYTHONPATH": environment.python_path()},
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if aside else None,
+        stderr=subprocess.STDOUT if aside else None,
+        text=True,
         check=False,
     )
-    print(f"=== {run.name}: {time.monotonic() - begun:.0f} s", flush=True)
+    printed = f"\n=== {run.name} printed:\n{done.stdout}" if aside else ""
+    print(f"{printed}=== {run.name}: {time.monotonic() - begun:.0f} s", flush=True)
     if done.returncode == NOTHING_COLLECTED and arguments:
         return Count()
     counted = read_report(report) if report.exists() else Count()
@@ -112,8 +124,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, others = parser.parse_known_args(arguments)
     begun = time.monotonic()
     total = Count()
-    for run in plan(environment.REPO, slow=given.all):
-        total += execute(run, others)
+    runs = plan(environment.REPO, slow=given.all)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        aside = [pool.submit(execute, run, others, aside=True) for run in runs if run.paths == LAST]
+        for run in runs:
+            # What measures has the machine for itself.
+            if run.name == ALONE:
+                total += sum((future.result() for future in aside), Count())
+                aside = []
+            if run.paths != LAST:
+                total += execute(run, others)
+        total += sum((future.result() for future in aside), Count())
     print(f"\n{total.skipped} skipped, {time.monotonic() - begun:.0f} s in all")
     print(f"{total.passed} passed, {total.failed} failed", flush=True)
     return 0 if total.passed and not total.failed else 1
