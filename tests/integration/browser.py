@@ -55,8 +55,10 @@ class Browser:
         self._end()
 
     def open(self, address: str) -> None:
-        """Load a page."""
+        """Load a page, and wait until this one is there as a whole: the driver's own wait can end with a part of it."""
+        self.run("window.leftBehind = true")
         self._call("POST", "/url", {"url": address})
+        self.wait("return !window.leftBehind && document.readyState === 'complete'")
 
     def resize(self, width: int, height: int) -> None:
         """Give the page this size, whatever the window allows, at one pixel a pixel."""
