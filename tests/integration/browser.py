@@ -1,22 +1,27 @@
-"""A headless Chromium, spoken to over WebDriver's own HTTP: no library between, one window, any size, both themes."""
+"""A headless Chromium in Selenium's hands: one window, any size, both themes."""
 
 import base64
 import json
+import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
-import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
+
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 # GitHub's and Debian's names of the same two programs.
 CHROMIUM, DRIVER = ("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)
 MISSING = "no Chromium with chromedriver here; install them with `apt-get install -y chromium chromium-driver`"
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-START_SECONDS = 60.0
+ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage")
+PATIENCE = 120.0
+# Both programs are named, so Selenium looks for none; were it to, it should neither download nor count anything.
+QUIET = {"SE_OFFLINE": "true", "SE_AVOID_STATS": "true"}
 
 
 def found(names: tuple[str, ...]) -> str | None:
@@ -32,32 +37,34 @@ def available() -> bool:
 class Browser:
     """One window. Use it in a `with`: it ends its programs."""
 
+    driver: Chrome
+
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.profile = tempfile.TemporaryDirectory(prefix="batch-browser-")
-        self.driver = subprocess.Popen(
-            [found(DRIVER) or "", f"--port={self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.session = ""
         self.address = ""
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._end()
-            raise
+        with ExitStack() as opening:
+            profile = opening.enter_context(tempfile.TemporaryDirectory(prefix="batch-browser-"))
+            os.environ.update(QUIET)
+            options = ChromeOptions()
+            options.binary_location = found(CHROMIUM) or ""
+            for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+                options.add_argument(argument)
+            self.driver = Chrome(options, ChromeService(found(DRIVER)))
+            opening.callback(self.driver.quit)
+            self.driver.set_script_timeout(PATIENCE)
+            self.driver.set_page_load_timeout(PATIENCE)
+            self._opened = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self._opened.close()
 
     def open(self, address: str) -> None:
         """Load a page, and wait until this one is there as a whole: the driver's own wait can end with a part of it."""
         self.run("window.leftBehind = true")
-        self._call("POST", "/url", {"url": address})
+        self.driver.get(address)
         self.wait("return !window.leftBehind && document.readyState === 'complete'")
 
     def resize(self, width: int, height: int) -> None:
@@ -81,34 +88,31 @@ class Browser:
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Return what a function's body returns, run in the page (or in the frame that was entered)."""
-        return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+        return self.driver.execute_script(script, *arguments)
 
     def run_async(self, script: str, *arguments: Any) -> Any:
         """Return what a function's body hands to its last argument."""
-        return self._call("POST", "/execute/async", {"script": script, "args": list(arguments)})
+        return self.driver.execute_async_script(script, *arguments)
 
     def wait(self, script: str, seconds: float = 60.0) -> Any:
         """Run a script until it returns something."""
-        until = time.monotonic() + seconds
-        while not (value := self.run(script)):
-            if time.monotonic() > until:
-                raise TimeoutError(f"after {seconds} s still nothing from: {script}\n{self.text()[:2000]}")
-            time.sleep(0.2)
-        return value
+        try:
+            return WebDriverWait(self.driver, seconds, 0.2).until(lambda driver: driver.execute_script(script))
+        except TimeoutException as error:
+            said = f"after {seconds} s still nothing from: {script}\n{self.text()[:2000]}"
+            raise TimeoutError(said) from error
 
     def enter_frame(self, selector: str) -> None:
         """Go on within a frame of the page."""
-        element = self._call("POST", "/element", {"using": "css selector", "value": selector})
-        self._call("POST", "/frame", {"id": element})
+        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, selector))
 
     def leave_frame(self) -> None:
         """Go on in the page itself."""
-        self._call("POST", "/frame", {"id": None})
+        self.driver.switch_to.default_content()
 
     def click(self, selector: str) -> None:
         """Click an element as a person does."""
-        element = self._call("POST", "/element", {"using": "css selector", "value": selector})
-        self._call("POST", f"/element/{element[ELEMENT]}/click", {})
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def text(self) -> str:
         """Return what can be read on the page."""
@@ -127,42 +131,4 @@ class Browser:
 
     def devtools(self, command: str, given: dict[str, Any]) -> Any:
         """Send a command of the DevTools protocol."""
-        return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": given})
-
-    def _start(self) -> None:
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"]
-        options = {"binary": found(CHROMIUM), "args": [*arguments, f"--user-data-dir={self.profile.name}"]}
-        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.session = self._ask("POST", "/session", wanted)["sessionId"]
-                break
-            except urllib.error.URLError as error:
-                if isinstance(error, urllib.error.HTTPError) or time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        self._call("POST", "/timeouts", {"script": 120_000, "pageLoad": 120_000})
-
-    def _end(self) -> None:
-        try:
-            if self.session:
-                self._ask("DELETE", f"/session/{self.session}")
-        finally:
-            self.driver.terminate()
-            self.driver.wait(timeout=30)
-            self.profile.cleanup()
-
-    def _call(self, method: str, path: str, content: Any = None) -> Any:
-        return self._ask(method, f"/session/{self.session}{path}", content)
-
-    def _ask(self, method: str, path: str, content: Any = None) -> Any:
-        body = None if content is None else json.dumps(content).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", body, {"Content-Type": "application/json"}, method=method
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=180) as answer:  # noqa: S310 - loopback
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{method} {path}: {error.read().decode()[:2000]}") from error
+        return self.driver.execute_cdp_cmd(command, given)
