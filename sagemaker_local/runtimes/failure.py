@@ -15,6 +15,10 @@ class UserError(Exception):
     """What the job was given cannot be used; the message says what, where, and what to do."""
 
 
+class ScriptError(Exception):
+    """A person's program failed; the message says which, at what, and how."""
+
+
 def run(ml: Path, work: Callable[[Path], None]) -> int:
     """Do the work of a job below its ``/opt/ml``; return the exit code: 0, 2 (input of the user) or 1 (ours)."""
     try:
@@ -22,6 +26,9 @@ def run(ml: Path, work: Callable[[Path], None]) -> int:
     except UserError as error:
         _tell(ml, str(error))
         return USER_ERROR
+    except ScriptError as error:
+        _tell(ml, str(error))
+        return ALGORITHM_ERROR
     except MemoryError:
         _tell(ml, "The job ran out of memory. Give it smaller files, or run it where there is more memory.")
         return ALGORITHM_ERROR

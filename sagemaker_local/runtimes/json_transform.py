@@ -11,10 +11,9 @@ import numpy as np
 from sagemaker_local.runtimes import jsonpath
 from sagemaker_local.runtimes.chunks import Chunk
 from sagemaker_local.runtimes.failure import UserError
+from sagemaker_local.runtimes.json_records import joined
 from sagemaker_local.runtimes.model_artifact import Model, shape_mismatch
 from sagemaker_local.runtimes.transform_config import TransformConfig
-
-OUTPUT_KEY, INPUT_KEY = "SageMakerOutput", "SageMakerInput"
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,3 @@ class JsonTransform:
 
     def _error(self, line: int, problem: str) -> UserError:
         return UserError(f"{self._name}, line {line}: {problem}")
-
-
-def joined(record: Any, output: Any) -> Any:
-    """Return a record with its prediction: under a key of its own, as the service joins JSON."""
-    if isinstance(record, dict):
-        return {**record, OUTPUT_KEY: output}
-    return {INPUT_KEY: record, OUTPUT_KEY: output}

@@ -36,7 +36,18 @@ def main() -> int:
     """Run the script; return its exit code."""
     parser = argparse.ArgumentParser(description="Script mode of a framework container.")
     parser.add_argument("--ml", type=Path, default=Path("/opt/ml"), help="what the job sees as /opt/ml")
-    ml = parser.parse_args().ml
+    parser.add_argument(
+        "--install", type=Path, nargs=2, metavar=("REQUIREMENTS", "DIRECTORY"), help="only install requirements"
+    )
+    asked = parser.parse_args()
+    if asked.install:
+        try:
+            install(*asked.install)
+        except InstallError as error:
+            print(error, file=sys.stderr, flush=True)
+            return USER_SCRIPT_ERROR
+        return 0
+    ml = asked.ml
     given = json.loads((ml / "input/config/hyperparameters.json").read_text())
     values = {name: decoded(text) for name, text in given.items()}
     program = str(values.get("sagemaker_program") or os.environ.get("SAGEMAKER_PROGRAM", ""))
