@@ -3,7 +3,7 @@
 A use case is a file in `use_cases/`; this file only draws the DAG.
 """
 
-from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
 from sagemaker_batch import daily
@@ -11,7 +11,7 @@ from sagemaker_batch.daily import Daily
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.operators import StartPipelineOperator
-from sagemaker_batch.report.operator import ReportOperator
+from sagemaker_batch.report.operator import LinkedBranchOperator, LinkedPythonOperator, ReportOperator
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 from sagemaker_batch.wait import BatchInputSensor
@@ -82,17 +82,30 @@ def build(use_case: UseCase) -> DAG:
             fail_on=(),
             timeout=3600,
         )
-        assess_batch = PythonOperator(task_id=daily.ASSESS, python_callable=work.assess_batch)
-        branch_on_violations = BranchPythonOperator(task_id=daily.BRANCH, python_callable=work.branch_on_violations)
-        publish_predictions = PythonOperator(
-            task_id=daily.PUBLISH, python_callable=work.publish_predictions, outlets=[work.predictions]
+        judged = {"pages": work.pages, "buttons": ("report", "verdict")}
+        published = {"pages": work.pages, "buttons": ("report", "manifest")}
+        assess_batch = LinkedPythonOperator(task_id=daily.ASSESS, python_callable=work.assess_batch, **judged)
+        branch_on_violations = LinkedBranchOperator(
+            task_id=daily.BRANCH, python_callable=work.branch_on_violations, **judged
         )
-        hold_predictions = PythonOperator(task_id=daily.HOLD, python_callable=work.hold_predictions)
-        alert_warning = PythonOperator(task_id=daily.WARN, python_callable=work.alert)
-        alert_critical = PythonOperator(task_id=daily.CRITICAL, python_callable=work.alert)
+        publish_predictions = LinkedPythonOperator(
+            task_id=daily.PUBLISH, python_callable=work.publish_predictions, outlets=[work.predictions], **published
+        )
+        hold_predictions = LinkedPythonOperator(
+            task_id=daily.HOLD,
+            python_callable=work.hold_predictions,
+            pages=work.held_pages,
+            buttons=("report", "verdict", "manifest"),
+        )
+        alert_warning = LinkedPythonOperator(task_id=daily.WARN, python_callable=work.alert, **judged)
+        alert_critical = LinkedPythonOperator(task_id=daily.CRITICAL, python_callable=work.alert, **judged)
         # Beside publish and hold: they wait for no picture, and a failed assessment is drawn as well.
         write_report = ReportOperator(
-            task_id=daily.REPORT, python_callable=work.write_report, trigger_rule=TriggerRule.ALL_DONE
+            task_id=daily.REPORT,
+            python_callable=work.write_report,
+            trigger_rule=TriggerRule.ALL_DONE,
+            pages=work.pages,
+            buttons=("report", "verdict", "manifest"),
         )
         close_run = PythonOperator(task_id=daily.CLOSE, python_callable=work.close_run).as_teardown()
 

@@ -11,6 +11,7 @@ from sagemaker_batch import holding, names
 from sagemaker_batch.declare import broken_dag, defaults, start, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.holding import Holding
+from sagemaker_batch.report.operator import LinkedPythonOperator
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
 SUFFIX = "_held_predictions"
@@ -63,8 +64,12 @@ def build(use_case: UseCase) -> DAG:
     ) as dag:
         list_held = PythonOperator(task_id=holding.LIST, python_callable=work.list_held)
         branch = BranchPythonOperator(task_id=holding.BRANCH, python_callable=work.branch_on_action)
-        release = PythonOperator(
-            task_id=holding.RELEASE, python_callable=work.release_predictions, outlets=[work.predictions]
+        release = LinkedPythonOperator(
+            task_id=holding.RELEASE,
+            python_callable=work.release_predictions,
+            outlets=[work.predictions],
+            pages=work.pages,
+            buttons=("manifest",),
         )
         discard = PythonOperator(task_id=holding.DISCARD, python_callable=work.discard_predictions)
         again = TriggerDagRunOperator(

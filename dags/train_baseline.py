@@ -5,7 +5,7 @@ A use case is a file in `use_cases/`; this file only draws the DAG.
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
 from sagemaker_batch import approval, monthly
@@ -13,7 +13,7 @@ from sagemaker_batch.declare import broken_dag, defaults, start, training_schedu
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.monthly import Monthly
 from sagemaker_batch.operators import StartPipelineOperator
-from sagemaker_batch.report.operator import ReportOperator
+from sagemaker_batch.report.operator import LinkedPythonOperator, ReportOperator
 from sagemaker_batch.reviewer import AskReviewer
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
@@ -95,10 +95,11 @@ def build(use_case: UseCase) -> DAG:
             execution_arn="{{ ti.xcom_pull(task_ids='start_training') }}",
             timeout=3600,
         )
-        read_candidate = PythonOperator(task_id=monthly.READ, python_callable=work.read_candidate)
-        write_report = ReportOperator(task_id=monthly.REPORT, python_callable=work.write_report)
-        review_candidate = PythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate)
-        alert_approval = PythonOperator(task_id=monthly.TELL, python_callable=work.alert_approval)
+        pages = {"pages": work.pages}
+        read_candidate = LinkedPythonOperator(task_id=monthly.READ, python_callable=work.read_candidate, **pages)
+        write_report = ReportOperator(task_id=monthly.REPORT, python_callable=work.write_report, **pages)
+        review_candidate = LinkedPythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate, **pages)
+        alert_approval = LinkedPythonOperator(task_id=monthly.TELL, python_callable=work.alert_approval, **pages)
 
         start_training >> wait_for_training >> read_candidate >> [review_candidate, write_report]
         if use_case.approval == "manual":
@@ -117,14 +118,16 @@ def build(use_case: UseCase) -> DAG:
             },
             assigned_users=[{"id": user, "name": user} for user in use_case.review.reviewers] or None,
             response_timeout=timedelta(hours=use_case.review.response_hours),
+            **pages,
         )
-        approve_model = PythonOperator(
+        approve_model = LinkedPythonOperator(
             task_id=monthly.APPROVE,
             python_callable=work.approve_model,
             outlets=[work.model_approved],
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            **pages,
         )
-        reject_model = PythonOperator(task_id=monthly.REJECT, python_callable=work.reject_model)
+        reject_model = LinkedPythonOperator(task_id=monthly.REJECT, python_callable=work.reject_model, **pages)
         ask_reviewer >> [approve_model, reject_model]
         if use_case.approval == "airflow":
             review_candidate >> [ask_reviewer, alert_approval]

@@ -95,6 +95,7 @@ class Daily:
         from sagemaker_batch import metrics
         from sagemaker_batch.assess import judge
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.report.addresses import run_addresses
         from sagemaker_batch.run_context import run_facts
         from sagemaker_batch.settings import settings
 
@@ -109,7 +110,8 @@ class Daily:
             ti.xcom_pull(task_ids=FINISH),
             {"input": given, "model": ti.xcom_pull(task_ids=RESOLVE), "run": run_facts(context)},
         )
-        short = _summary(record)
+        addresses = run_addresses(context, record, here.console_url)
+        short = {**_summary(record), "pages": addresses.pages(manifest=record["action"] == "publish")}
         ti.xcom_push(key="verdict", value=short)
         # Where no page can be shown, the log says what it would.
         print("\n".join(told(record)))  # noqa: T201 - the task's log
@@ -145,7 +147,20 @@ class Daily:
         record, addresses = stored.content, run_addresses(context, stored.content, here.console_url)
         sagemaker = default_client("sagemaker", here)
         uri = write_run_report(s3, sagemaker, here.bucket, self.use_case, record, addresses.links())
-        return {"uri": uri, "report": addresses.report, "verdict": addresses.verdict, "manifest": addresses.manifest}
+        return {"uri": uri, **verdict["pages"]}
+
+    @staticmethod
+    def pages(context: Any) -> dict[str, str]:
+        """Return where the run's report and records can be opened; nothing before the day was judged."""
+        return (context["ti"].xcom_pull(task_ids=ASSESS, key="verdict") or {}).get("pages", {})
+
+    def held_pages(self, context: Any) -> dict[str, str]:
+        """Return the same for a held day, and the manifest that an earlier execution published, if there is one."""
+        from sagemaker_batch.report.addresses import manifest_address
+
+        pages, standing = self.pages(context), context["ti"].xcom_pull(task_ids=HOLD) or {}
+        shown = manifest_address(self.use_case.name, standing["batch_day"]) if standing.get("still_published") else ""
+        return {**pages, "manifest": shown}
 
     def branch_on_violations(self, **context: Any) -> list[str]:
         """Return the tasks that follow the verdict."""

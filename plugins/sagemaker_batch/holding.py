@@ -73,6 +73,13 @@ class Holding:
         self._told(s3, bucket, made, **context)
         return done
 
+    def pages(self, context: Any) -> dict[str, str]:
+        """Return where the manifest of a day that was released can be opened."""
+        from sagemaker_batch.report.addresses import manifest_address
+
+        done = context["ti"].xcom_pull(task_ids=RELEASE)
+        return {"manifest": manifest_address(self.use_case.name, done["batch_day"])} if done else {}
+
     @final
     def discard_predictions(self, **context: Any) -> dict[str, Any]:
         """Note that a held day is never to be published by this execution."""

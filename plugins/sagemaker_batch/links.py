@@ -23,7 +23,7 @@ class ExecutionLink(BaseOperatorLink):
 
 
 class _Stored(BaseOperatorLink):
-    """Opens what the task's own result names; empty until it has ended well."""
+    """Opens what the task's `addresses` name (see `report.operator`); empty where they do not."""
 
     name, member = "", ""
 

@@ -99,6 +99,17 @@ class Monthly:
         )
         return {"uri": uri, "report": address}
 
+    def pages(self, context: Any) -> dict[str, str]:
+        """Return where the training's report can be opened; nothing before there is a candidate."""
+        from sagemaker_batch.report.addresses import training_address
+        from sagemaker_batch.settings import settings
+
+        candidate = context["ti"].xcom_pull(task_ids=READ)
+        if not candidate:
+            return {}
+        arn = candidate["execution_arn"]
+        return {"report": training_address(context, self.use_case.name, arn, settings().console_url)[0]}
+
     @final
     def review_candidate(self, **context: Any) -> dict[str, Any]:
         """Lay the version beside the one in use, and ask the rule; what is decided stands in `decision`."""

@@ -6,10 +6,12 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLBranchOperator, HITLOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from sagemaker_batch.report.operator import Linked
+
 ANSWER = "answer"
 
 
-class AskReviewer(HITLBranchOperator):
+class AskReviewer(Linked, HITLBranchOperator):
     """Airflow's own branching question, which also leaves the whole answer behind and names a silence.
 
     The XCom `answer` has `chosen_options`, `params_input`, `responded_at` (ISO 8601) and `responded_by_user`; the
@@ -19,6 +21,7 @@ class AskReviewer(HITLBranchOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Take the answer, keep it, and branch by it."""
+        self.asked = context
         given: Mapping[str, Any] = HITLOperator.execute_complete(self, context, event)
         answer = {**given, "responded_at": given["responded_at"].isoformat()}
         context["ti"].xcom_push(key=ANSWER, value=answer)

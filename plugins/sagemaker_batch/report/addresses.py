@@ -19,6 +19,10 @@ class Addresses:
     run: str
     execution: str
 
+    def pages(self, *, manifest: bool) -> dict[str, str]:
+        """Return what a task's buttons open, by name; without the manifest where the run publishes none."""
+        return {"report": self.report, "verdict": self.verdict, "manifest": self.manifest if manifest else ""}
+
     def links(self) -> list[tuple[str, str]]:
         """Return what a report links to: words and address."""
         return [
@@ -61,6 +65,12 @@ def base_url() -> str:
     return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
 
 
+def manifest_address(use_case: str, day: str) -> str:
+    """Return the page of a day's manifest; empty where Airflow's own address is not configured."""
+    base = base_url()
+    return base + manifest_path(use_case, day) if base else ""
+
+
 def run_addresses(context: Any, record: dict[str, Any], console_url: str) -> Addresses:
     """Return the pages of a run from its verdict record."""
     from sagemaker_batch.execution import console_link
@@ -72,7 +82,7 @@ def run_addresses(context: Any, record: dict[str, Any], console_url: str) -> Add
     return Addresses(
         report=base + report_path(*where) if base else "",
         verdict=base + verdict_path(*where) if base else "",
-        manifest=base + manifest_path(record["use_case"], day) if base else "",
+        manifest=manifest_address(record["use_case"], day),
         run=run_link(context),
         execution=console_link(arn, console_url),
     )

@@ -33,6 +33,29 @@ def test_the_link_opens_what_the_task_worked_on(monkeypatch):
     assert link.get_link(SimpleNamespace(execution_arn=""), ti_key=None) == ""
 
 
+def test_a_task_has_the_buttons_that_it_names_and_asks_for_them_once():
+    """Before it has begun they lead nowhere; an operator that is resumed in another process still has them."""
+    from sagemaker_batch.report.operator import LinkedPythonOperator
+
+    asked = []
+
+    def pages(context):
+        asked.append(context)
+        return {"report": "http://127.0.0.1:9/report", "manifest": ""}
+
+    def task(name):
+        buttons = ("report", "manifest")
+        return LinkedPythonOperator(task_id=name, python_callable=lambda: "done", pages=pages, buttons=buttons)
+
+    worked, idle = task("worked"), task("idle")
+    assert [type(link) for link in worked.operator_extra_links] == [ReportLink, ManifestLink]
+    assert worked.execute({"ds": "2026-03-03"}) == "done"
+    shown = {link.name: link.get_link(worked, ti_key=None) for link in worked.operator_extra_links}
+    assert shown == {"Report": "http://127.0.0.1:9/report", "Manifest": ""}
+    assert len(asked) == 1
+    assert {link.get_link(idle, ti_key=None) for link in idle.operator_extra_links} == {""}
+
+
 @pytest.mark.parametrize("option", ["ENVIRONMENT", "BUCKET"])
 def test_an_option_that_is_missing_is_named(monkeypatch, option):
     """With the variable to set, and MWAA's spelling."""
