@@ -129,13 +129,8 @@ def backfill_reprocessed(trial: Trial) -> Expected:
     return Expected(executions=TWICE, published=2)
 
 
-@fault(
-    "Clock past a DST change",
-    "a backfill of 28-30 March 2026 in Europe/Berlin, where the 29th has 23 hours",
-    use_case=BERLIN,
-    days=(date(2026, 3, 28), date(2026, 3, 29), date(2026, 3, 30)),
-)
-def dst_change(trial: Trial) -> Expected:
+def backfilled_in_berlin(trial: Trial) -> Expected:
+    """Backfill the trial's days of Berlin: each is run once, as itself, and published."""
     runs = trial.backfilled(trial.backfill(trial.days, BERLIN_ZONE), BERLIN_ZONE)
     assert sorted(runs) == trial.days, f"the backfill ran {sorted(runs)}"
     for day in trial.days:
@@ -144,3 +139,23 @@ def dst_change(trial: Trial) -> Expected:
         assert manifest is not None
         assert manifest["batch_day"] == day.isoformat()
     return Expected()
+
+
+@fault(
+    "Clock put forward (DST)",
+    "a backfill of 28-30 March 2026 in Europe/Berlin, where the 29th has 23 hours",
+    use_case=BERLIN,
+    days=(date(2026, 3, 28), date(2026, 3, 29), date(2026, 3, 30)),
+)
+def clock_put_forward(trial: Trial) -> Expected:
+    return backfilled_in_berlin(trial)
+
+
+@fault(
+    "Clock put back (DST)",
+    "a backfill of 24-26 October 2026 in Europe/Berlin, where the 25th has 25 hours",
+    use_case=BERLIN,
+    days=(date(2026, 10, 24), date(2026, 10, 25), date(2026, 10, 26)),
+)
+def clock_put_back(trial: Trial) -> Expected:
+    return backfilled_in_berlin(trial)
