@@ -32,8 +32,9 @@ test-all: ## make test, what takes longer (tests/perf, tests/faults), and plugin
 	@$(PYTHON) local/install.py airflow airflow-newest aws authoring
 	@$(AWS_PYTHON) -m local.testing --all $(ARGS)
 
-faults: install ## break each thing in a real Airflow and write docs/reliability.md (ONLY='worker triggerer_killed' or SAMPLE=3 SEED=7: a few, no page)
-	@$(AWS_PYTHON) -m tests.faults.run $(if $(ONLY),--only "$(ONLY)") $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+faults: install ## break each thing in a real Airflow and write docs/reliability.md (AIRFLOW=newest; ONLY='worker triggerer_killed' or SAMPLE=3 SEED=7: a few, no page)
+	@$(if $(filter newest,$(AIRFLOW)),$(PYTHON) local/install.py airflow-newest)
+	@$(AWS_PYTHON) -m tests.faults.run $(if $(AIRFLOW),--airflow $(AIRFLOW)) $(if $(ONLY),--only "$(ONLY)") $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 lint: install ## ruff, mypy and the import rules
 	.venv/bin/ruff check .

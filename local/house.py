@@ -69,6 +69,7 @@ class House:
     runtimes: Path = RUNTIMES
     schedule: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
+    airflow_venv: str = ".venv"
     say: Callable[[str], None] = quietly
 
     def __post_init__(self) -> None:
@@ -107,12 +108,12 @@ class House:
     @cached_property
     def postgres(self) -> Postgres:
         """The metadata database."""
-        return Postgres(self.state / "postgres", require_venv(".venv"), environment.base())
+        return Postgres(self.state / "postgres", require_venv(self.airflow_venv), environment.base())
 
     @cached_property
     def airflow(self) -> Airflow:
         """Airflow and its configuration."""
-        venv = require_venv(".venv")
+        venv = require_venv(self.airflow_venv)
         home = self.state / "airflow"
         variables = {
             **environment.base(),

@@ -51,11 +51,11 @@ def changed(text: str, before: str, after: str) -> str:
     return text.replace(before, after)
 
 
-def new_house(folder: Path) -> House:
+def new_house(folder: Path, airflow_venv: str = ".venv") -> House:
     """Return a house, not yet taken."""
     use_cases = write_use_cases(folder / "use-cases-of-faults")
     overrides = {**PATIENCE, "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(use_cases)}
-    return House(folder, Ports.free(), overrides=overrides)
+    return House(folder, Ports.free(), overrides=overrides, airflow_venv=airflow_venv)
 
 
 def settle(house: House) -> Laptop:
@@ -85,9 +85,9 @@ def copy_use_case(cloud: Cloud, name: str, approved: str) -> None:
 
 
 @contextmanager
-def opened(say: Callable[[str], None] = quietly) -> Iterator[Laptop]:
+def opened(say: Callable[[str], None] = quietly, airflow_venv: str = ".venv") -> Iterator[Laptop]:
     """A house for the time of the block; nothing of it is left, also after Ctrl-C or SIGTERM."""
-    with tempfile.TemporaryDirectory(prefix="batch-faults-") as folder, new_house(Path(folder)) as house:
+    with tempfile.TemporaryDirectory(prefix="batch-faults-") as folder, new_house(Path(folder), airflow_venv) as house:
         house.say = say
         with signals.watched(house.supervisor):
             laptop = settle(house)

@@ -1,6 +1,7 @@
 """`make faults`: play every fault, write docs/reliability.md, and exit 1 when one did not end as it must.
 
-ONLY= plays the faults whose ids begin with these words, SAMPLE= a few of the short ones by SEED=; neither writes the
+AIRFLOW=newest plays them on the newest Airflow and amazon provider instead, and writes docs/reliability-newest.md.
+ONLY= plays the faults whose ids begin with these words, SAMPLE= a few of the short ones by SEED=; neither writes a
 page, which always shows all of them.
 """
 
@@ -16,6 +17,9 @@ from tests.faults import house, table
 from tests.faults.play import chosen, play
 from tests.faults.table import Circumstances
 
+# The environment that Airflow runs in, and the page that tells of it.
+AIRFLOWS = {"mwaa": (".venv", "reliability.md"), "newest": (".venv-newest", "reliability-newest.md")}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return the exit code."""
@@ -23,16 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="ids of faults, or how they begin")
     parser.add_argument("--sample", type=int, default=0, help="how many of the short ones")
     parser.add_argument("--seed", type=int, default=7, help="which ones")
+    parser.add_argument("--airflow", choices=list(AIRFLOWS), default="mwaa", help="MWAA's versions, or the newest")
     given = parser.parse_args(arguments)
+    venv, page = AIRFLOWS[given.airflow]
     console = Console()
     try:
         faults = chosen(given.only.replace(",", " ").split(), given.sample, given.seed)
-        with house.opened(console.say) as laptop:
+        with house.opened(console.say, venv) as laptop:
             begun = time.monotonic()
             console.say(f"playing {len(faults)} faults")
             rows = play(laptop, faults, console.say)
             seconds = time.monotonic() - begun
             airflow = laptop.api.request("GET", "/version")["version"]
+            providers = {p["package_name"]: p["version"] for p in laptop.api.pages("/providers", "providers")}
     except HouseError as error:
         console.say(f"make faults failed: {error}")
         return 1
@@ -42,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = [row for row in rows if row.problem]
     if not (given.only or given.sample):
         patience = house.PATIENCE["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"]
-        table.write(rows, Circumstances(seconds, airflow, patience))
-        console.say(f"{table.PAGE} is written")
+        amazon = providers["apache-airflow-providers-amazon"]
+        path = table.write(rows, Circumstances(seconds, airflow, amazon, patience), page)
+        console.say(f"{path} is written")
     console.say(f"{len(rows) - len(failed)} of {len(rows)} faults ended as they must, {seconds:.0f} s")
     for row in failed:
         console.say(f"- {row.fault.id}: {row.problem}")

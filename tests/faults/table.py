@@ -1,4 +1,4 @@
-"""docs/reliability.md: a row per fault, as it was measured. Pure but for asking git what was measured."""
+"""docs/reliability.md and docs/reliability-newest.md: a row per fault, as it was measured. Pure but for asking git."""
 
 import os
 import subprocess
@@ -10,11 +10,12 @@ from pathlib import Path
 from local import environment
 from tests.faults.play import Row
 
-PAGE = environment.REPO / "docs" / "reliability.md"
+DOCS = environment.REPO / "docs"
 HEAD = """\
-# Reliability: what happens when something breaks
+# Reliability: what happens when something breaks (Airflow {airflow})
 
-`make faults` makes this page: it starts PostgreSQL, Airflow {airflow} (scheduler, triggerer, dag-processor, api-server,
+`make faults` makes this page on the versions of Amazon MWAA, `make faults AIRFLOW=newest` its sibling on the newest. It
+starts PostgreSQL, Airflow {airflow} with amazon provider {amazon} (scheduler, triggerer, dag-processor, api-server,
 LocalExecutor) and the local SageMaker, breaks each thing while a batch day is at work, and reads what came of it.
 Executions are counted inside the local SageMaker, the published day is read as a consumer reads it and its predictions
 are counted. Nothing here is typed by hand, and a row that is not as it must be says so.
@@ -29,22 +30,26 @@ shortened for it (a worker that is silent for {patience} s is dead; by default 3
 
 @dataclass(frozen=True)
 class Circumstances:
-    """How the rows were measured: seconds of playing, Airflow's version, seconds until a silent worker is dead."""
+    """How the rows were measured: seconds of playing, both versions, seconds until a silent worker is dead."""
 
     seconds: float
     airflow: str
+    amazon: str
     patience: str
 
 
-def write(rows: Sequence[Row], how: Circumstances) -> None:
-    """Write the page."""
-    PAGE.write_text(render(rows, how, commit_id(), datetime.now(UTC)), encoding="utf-8")
+def write(rows: Sequence[Row], how: Circumstances, page: str) -> Path:
+    """Write the page of that name; return its path."""
+    path = DOCS / page
+    path.write_text(render(rows, how, commit_id(), datetime.now(UTC)), encoding="utf-8")
+    return path
 
 
 def render(rows: Sequence[Row], how: Circumstances, commit: str, now: datetime) -> str:
     """Return the page."""
     head = HEAD.format(
         airflow=how.airflow,
+        amazon=how.amazon,
         commit=commit,
         date=f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         count=len(rows),
@@ -71,10 +76,10 @@ def cells(row: Row) -> list[str]:
 
 
 def commit_id(repo: Path = environment.REPO) -> str:
-    """Return the commit that was measured, and whether files differed from it."""
+    """Return the commit that was measured, and whether files other than these pages differed from it."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=repo, capture_output=True, text=True, check=True).stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{PAGE.relative_to(repo)}")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/reliability*.md")
     return git("rev-parse", "--short=10", "HEAD") + (" with uncommitted changes" if changed else "")

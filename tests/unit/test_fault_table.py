@@ -15,7 +15,7 @@ ENDED = Measured(executions=("Stopped", "Succeeded"), runs=("success",), tasks={
 
 
 def page(*rows: Row) -> list[str]:
-    return render(rows, Circumstances(90.0, "3.3.1", "25"), "abc1234567", NOW).splitlines()
+    return render(rows, Circumstances(90.0, "3.3.1", "9.34.0", "25"), "abc1234567", NOW).splitlines()
 
 
 def test_a_row_tells_executions_state_publication_and_seconds():
@@ -28,6 +28,7 @@ def test_a_row_tells_executions_state_publication_and_seconds():
 def test_the_page_says_what_was_measured_and_when():
     """Commit and date stand on top, with the number of faults."""
     text = "\n".join(page(Row(TABLE[0], ENDED, 1.0)))
+    assert "Airflow 3.3.1 with amazon provider 9.34.0" in text
     assert "commit abc1234567 on 2026-03-03 04:05 UTC, 1 faults in 2 minutes" in text
 
 
