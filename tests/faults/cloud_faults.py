@@ -1,6 +1,7 @@
 """AWS that loses answers, throttles, fails and refuses; executions that end badly."""
 
 from contextlib import ExitStack
+from uuid import uuid4
 
 from sagemaker_batch import names
 from tests.faults import workers
@@ -120,7 +121,7 @@ def quota_reached(trial: Trial) -> Expected:
 def stopped_by_hand(trial: Trial) -> Expected:
     with trial.waiting():
         (arn,) = trial.executions()
-        trial.laptop.cloud.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="0" * 32)
+        trial.laptop.cloud.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid4().hex)
     return Expected(executions=("Stopped",), runs=("failed",), published=None, tasks={PUBLISH: "upstream_failed"})
 
 
@@ -155,8 +156,8 @@ def execution_deleted(trial: Trial) -> Expected:
             (arn,) = trial.executions()
             poll = stack.enter_context(trial.fault("latency", **polls))
             trial.wait(lambda: poll.fired > 0, "the triggerer's look to be held")
-            sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="0" * 32)
+            sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid4().hex)
         trial.wait(lambda: trial.executions()[arn] == "Stopped", "the execution to stop")
         trial.gone = trial.executions()
-        sagemaker.delete_pipeline(PipelineName=trial.pipeline, ClientRequestToken="1" * 32)
+        sagemaker.delete_pipeline(PipelineName=trial.pipeline, ClientRequestToken=uuid4().hex)
     return Expected(executions=("Stopped",), runs=("failed",), published=None, tasks={PUBLISH: "upstream_failed"})

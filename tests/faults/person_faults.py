@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from local.errors import HouseError
+from local.rest import FINAL_STATES
 from tests.faults import workers
 from tests.faults.house import BERLIN
 from tests.faults.registry import Expected, fault
@@ -81,6 +82,8 @@ def run_deleted(trial: Trial) -> Expected:
         run = trial.runs.pop()
         trial.api.request("PATCH", f"/dags/{trial.dag}/dagRuns/{run}", json={"state": "failed"})
         trial.wait(lambda: "Executing" not in trial.executions().values(), "the execution to be stopped")
+        # Its teardown is still run, and Airflow deletes no run that is at work.
+        trial.wait(lambda: trial.state(run) in FINAL_STATES, "the run to end")
         trial.api.request("DELETE", f"/dags/{trial.dag}/dagRuns/{run}")
     trial.start(run)
     return Expected(executions=("Stopped", "Succeeded"), published=2)
@@ -107,6 +110,7 @@ def two_runs_at_once(trial: Trial) -> Expected:
     "Two overlapping backfills",
     "a second backfill over a day of the first: refused while that runs, then asked again",
     days=3,
+    backfills=True,
 )
 def overlapping_backfills(trial: Trial) -> Expected:
     first = trial.backfill(trial.days[:2])
@@ -120,7 +124,11 @@ def overlapping_backfills(trial: Trial) -> Expected:
     return Expected()
 
 
-@fault("Backfill reprocess", "a backfilled, published day was backfilled again with reprocess_behavior=completed")
+@fault(
+    "Backfill reprocess",
+    "a backfilled, published day was backfilled again with reprocess_behavior=completed",
+    backfills=True,
+)
 def backfill_reprocessed(trial: Trial) -> Expected:
     trial.backfilled(trial.backfill(trial.days))
     (first,) = trial.executions()
@@ -146,6 +154,7 @@ def backfilled_in_berlin(trial: Trial) -> Expected:
     "a backfill of 28-30 March 2026 in Europe/Berlin, where the 29th has 23 hours",
     use_case=BERLIN,
     days=(date(2026, 3, 28), date(2026, 3, 29), date(2026, 3, 30)),
+    backfills=True,
 )
 def clock_put_forward(trial: Trial) -> Expected:
     return backfilled_in_berlin(trial)
@@ -156,6 +165,7 @@ def clock_put_forward(trial: Trial) -> Expected:
     "a backfill of 24-26 October 2026 in Europe/Berlin, where the 25th has 25 hours",
     use_case=BERLIN,
     days=(date(2026, 10, 24), date(2026, 10, 25), date(2026, 10, 26)),
+    backfills=True,
 )
 def clock_put_back(trial: Trial) -> Expected:
     return backfilled_in_berlin(trial)

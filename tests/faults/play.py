@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from local.errors import HouseError
@@ -58,9 +59,11 @@ def play(laptop: Laptop, faults: Sequence[Fault], say: Callable[[str], None]) ->
     """Play the faults and return their rows in the table's order; one that fails does not end the others."""
     rows: dict[str, Row] = {}
     speaking = threading.Lock()
+    backfilling = {fault.use_case: threading.Lock() for fault in faults}
 
     def run(fault: Fault) -> None:
-        row = played(laptop, fault)
+        with backfilling[fault.use_case] if fault.backfills else nullcontext():
+            row = played(laptop, fault)
         rows[fault.id] = row
         with speaking:
             say(f"{'FAILED' if row.problem else 'ok':6}  {row.seconds:5.0f} s  {fault.id}  {row.problem}".rstrip())

@@ -34,6 +34,7 @@ class Fault:
         days: how many consecutive days it takes, or which.
         pace: a sample is drawn from the short ones, which end as soon as a run that nothing hurts; long ones are
             played first.
+        backfills: it asks for backfills, of which Airflow allows one at a time for a DAG.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Fault:
     use_case: str
     days: tuple[date, ...] | int
     pace: Pace
+    backfills: bool
 
     @property
     def id(self) -> str:
@@ -65,11 +67,12 @@ def fault(
     use_case: str = "churn",
     days: tuple[date, ...] | int = 1,
     pace: Pace = "usual",
+    backfills: bool = False,
 ) -> Callable[[Play], Play]:
     """Enter a function into the table."""
 
     def enter(play: Play) -> Play:
-        FAULTS.append(Fault(name, done, play, alone, kind, use_case, days, pace))
+        FAULTS.append(Fault(name, done, play, alone, kind, use_case, days, pace, backfills))
         return play
 
     return enter
