@@ -144,7 +144,7 @@ def test_shuffled_labels_end_in_the_fail_step(stage):
 
 
 def test_a_lost_prediction_and_an_inbox_that_is_not_subscribed_are_noticed(stage, sabotage):
-    """A transform that loses a row publishes nothing; a held day of which nobody is told is a failure; both are named."""
+    """A transform that loses a row publishes nothing; of a held day somebody must be told: both are named."""
     sabotage(TRANSFORM_COMMAND, FORGETFUL_TRANSFORM)
     sns = Cloud(stage.house.aws.url, "churn").client("sns")
     topic = names.topic_arn("local", environment.REGION, environment.ACCOUNT)
