@@ -28,6 +28,7 @@ ENVIRONMENTS = {
     "authoring": (".venv-authoring", 720),
     "docs": (".venv-docs", 60),
     "bench": (".venv-bench", 1300),
+    "fuzz": (".venv-fuzz", 480),
 }
 STAMP = "installed-from"
 # uv names every package twice more after its download; what is waited for are downloads and sums.

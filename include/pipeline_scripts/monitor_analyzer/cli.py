@@ -6,8 +6,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import __version__, checks, constraints, container, documents, drift_report, shards, statistics, terminal
 from .dataset import DatasetFormat, files_of, profile_dataset
@@ -60,22 +61,27 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--format", choices=["csv", "json", "parquet"], help="default: by the name's ending")
         command.add_argument("--no-header", action="store_true", help="the CSV has no header; columns become _c0, _c1")
     for command in (profile, compare, merge):
-        command.add_argument("--sensitive", default="", help="columns, with commas, whose values must not show")
+        command.add_argument(
+            "--sensitive", metavar="NAMES", default="", help="columns, with commas, whose values must not show"
+        )
         command.add_argument("--json", action="store_true", help="print JSON instead of a summary")
     for command in (profile, compare, shard, merge):
         command.add_argument(
             "--output",
+            metavar="FOLDER",
             type=Path,
             required=command is shard,
             help="folder to write the JSON files to (they hold values)",
         )
 
-    job = commands.add_parser("container", help="run as the container, from <opt-ml>/config/processingjobconfig.json")
+    job = commands.add_parser("container", help="run as the container, by config/processingjobconfig.json")
     job.add_argument("--opt-ml", type=Path, help="the /opt/ml folder (default: $SM_OPT_ML or /opt/ml)")
     return top
 
 
 def _read(path: Path, options: argparse.Namespace, limits: constraints.Constraints | None = None) -> Profile:
+    if not path.exists():
+        raise AnalyzerError("there is no such file or folder.", file=str(path))
     files = files_of(path)
     kind = options.format or KINDS.get(files[0].suffix.lower(), "csv")
     progress = terminal.Progress(files)
@@ -93,8 +99,19 @@ def _read(path: Path, options: argparse.Namespace, limits: constraints.Constrain
     return profile
 
 
-def _sensitive(options: argparse.Namespace) -> frozenset[str]:
-    return frozenset(name.strip() for name in options.sensitive.split(",") if name.strip())
+def _sensitive(options: argparse.Namespace, known: Iterable[str]) -> frozenset[str]:
+    """Return the columns to withhold; a name that is none would let through what it was meant to withhold."""
+    asked = frozenset(name.strip() for name in options.sensitive.split(",") if name.strip())
+    if unknown := sorted(asked.difference(known)):
+        raise AnalyzerError(f"--sensitive: there is no column {unknown[0]!r}. Is its name spelled as in the header?")
+    return asked
+
+
+def _write(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Write the files together where they are asked for, and say so."""
+    if options.output:
+        documents.write_together(options.output, results)
+        print(f"{', '.join(results)}: written to {options.output}", file=sys.stderr)
 
 
 def _profile(options: argparse.Namespace) -> int:
@@ -102,13 +119,13 @@ def _profile(options: argparse.Namespace) -> int:
 
 
 def _described(profile: Profile, options: argparse.Namespace) -> int:
+    sensitive = _sensitive(options, (column.name for column in profile.columns))
     results = {"statistics.json": statistics.document(profile), "constraints.json": constraints.suggest(profile)}
-    if options.output:
-        documents.write_together(options.output, results)
+    _write(options, results)
     if options.json:
         print(documents.dumps(results["statistics.json"]), end="")
     else:
-        print("\n".join(terminal.profile_lines(profile, _sensitive(options))))
+        print("\n".join(terminal.profile_lines(profile, sensitive)))
     return 0
 
 
@@ -147,7 +164,8 @@ def _shard(options: argparse.Namespace) -> int:
     profile = _read(options.file, options, limits)
     content = shards.document(shards.Shard(options.name, parts, profile, limits.watched if limits else {}))
     documents.write_together(options.output, {f"{shards.PREFIX}{options.name}.json": content})
-    print(f"{options.name} of {len(parts)}: {profile.item_count:,} rows, {len(profile.columns)} columns")
+    sized = f"{terminal.counted(profile.item_count, 'row')}, {terminal.counted(len(profile.columns), 'column')}"
+    print(f"{options.name} of {len(parts)}: {sized}")
     return 0
 
 
@@ -165,15 +183,15 @@ def _checked(
     baseline: statistics.BaselineStatistics,
     options: argparse.Namespace,
 ) -> int:
+    sensitive = _sensitive(options, {*(column.name for column in profile.columns), *baseline.features})
     found = checks.violations(profile, limits, baseline)
     results = {
         "statistics.json": statistics.document(profile),
         "constraints.json": constraints.suggest(profile),
         "constraint_violations.json": {"violations": [violation.document() for violation in found]},
-        "drift_report.json": drift_report.document(profile, baseline, _sensitive(options)),
+        "drift_report.json": drift_report.document(profile, baseline, sensitive),
     }
-    if options.output:
-        documents.write_together(options.output, results)
+    _write(options, results)
     if options.json:
         shown = {
             name.removesuffix(".json"): results[name] for name in ("constraint_violations.json", "drift_report.json")

@@ -44,6 +44,11 @@ class Progress:
             self.stream.flush()
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def figure(value: float) -> str:
     """Return a number for the eye: six significant digits."""
     return f"{value:.6g}"
@@ -88,7 +93,7 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def profile_lines(profile: Profile, sensitive: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the summary of a profile; figures of sensitive columns are withheld."""
-    yield f"{profile.item_count:,} row{'s' * (profile.item_count != 1)}, {len(profile.columns)} columns"
+    yield f"{counted(profile.item_count, 'row')}, {counted(len(profile.columns), 'column')}"
     yield ""
     header = ["column", "type", "missing", "distinct~", "mean", "std dev", "min", "max"]
     yield from table([header, *(_cells(column, hidden=column.name in sensitive) for column in profile.columns)])
@@ -99,7 +104,7 @@ def violation_lines(found: Sequence[Violation]) -> Iterator[str]:
     if not found:
         yield "No violations."
         return
-    yield f"{len(found)} violation{'s' * (len(found) != 1)}:"
+    yield f"{counted(len(found), 'violation')}:"
     for violation in found:
         yield f"  {violation.feature_name}: {violation.description}"
 

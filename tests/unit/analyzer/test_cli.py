@@ -53,12 +53,29 @@ def test_compare_prints_json_for_programs(write_csv, capsys):
     assert "OH" not in json.dumps(shown)
 
 
+@pytest.mark.parametrize("command", ["profile", "compare"])
+def test_a_sensitive_column_that_is_none_is_refused(write_csv, tmp_path, capsys, command):
+    """A name that is spelled wrongly would let through what it was meant to withhold; nothing is written."""
+    files = [str(write_csv(ROWS))] * (1 if command == "profile" else 2)
+    assert cli.main([command, *files, "--sensitive", "age,State", "--output", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr()
+    assert "'State'" in shown.err
+    assert shown.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_is_not_written_as_many(write_csv, capsys):
+    """A file of one row and one column is said to have one of each."""
+    assert cli.main(["profile", str(write_csv([["age"], ["3"]]))]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "1 row, 1 column"
+
+
 def test_an_error_is_one_sentence(tmp_path, capsys):
     """A wrong file ends in 1 and one line on standard error."""
     assert cli.main(["profile", str(tmp_path / "nowhere.csv")]) == 1
     text = capsys.readouterr().err
     assert text.count("\n") == 1
-    assert "does not exist" in text
+    assert text.endswith("nowhere.csv: there is no such file or folder.\n")
 
 
 def test_the_bar_shows_on_a_terminal_after_a_second_only(tmp_path, monkeypatch):
