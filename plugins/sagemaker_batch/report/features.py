@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker_batch.report.charts import Steps, shares
-from sagemaker_batch.violations import ORDER, WITHHELD
+from sagemaker_batch.violations import BROKEN_SCHEMA, ORDER, WITHHELD
 
 # Model Monitor's own default, where the constraints name none.
 THRESHOLD = 0.1
+DRIFT = "baseline_drift_check"
+Found = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,19 @@ class Side:
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: both sides, what violates it, and the corrected distances (0-1; `psi` from 0)."""
+    """One feature: both sides, what is held against it, and the corrected distances (0-1; `psi` from 0).
+
+    `violations` decided; `rule` is what AWS's rule says, the same unless the drift report judged: then `flagged` is
+    what that found (None otherwise). Each is a list of check and description.
+    """
 
     name: str
     sensitive: bool
     baseline: Side
     today: Side
-    violations: list[tuple[str, str]] = field(default_factory=list)
+    violations: Found = field(default_factory=list)
+    rule: Found = field(default_factory=list)
+    flagged: Found | None = None
     measure: str = ""
     distance: float | None = None
     p_value: float | None = None
@@ -48,33 +56,39 @@ class Feature:
 
     @property
     def drifts(self) -> bool | None:
-        """Whether the corrected distance reaches the threshold; None where there is none."""
+        """Whether the corrected distance says drift: by the use case's rule, else AWS's threshold; None: unmeasured."""
+        if self.flagged is not None:
+            return any(check == DRIFT for check, _ in self.flagged)
         return None if self.distance is None else self.distance >= self.threshold
 
     @property
     def drift_violated(self) -> bool:
         """Whether AWS's rule for drift is violated."""
-        return any(check == "baseline_drift_check" for check, _ in self.violations)
+        return any(check == DRIFT for check, _ in self.rule)
 
 
 def gather(  # noqa: PLR0917 - the documents of one run
-    baseline: Any, today: Any, violations: Collection[dict[str, str]], drift: Any, constraints: Any, sensitive: set[str]
+    baseline: Any,
+    today: Any,
+    violations: Collection[dict[str, str]],
+    drift: Any,
+    constraints: Any,
+    sensitive: set[str],
+    rule: Collection[dict[str, str]] | None = None,
 ) -> list[Feature]:
     """Return every feature, violated ones first and worst first, then by corrected distance.
 
     Arguments are the documents (or None): two statistics.json, the verdict record's violations, drift_report.json and
-    constraints.json. A sensitive feature keeps distances and null shares and loses everything that is a value.
+    constraints.json; `rule` is what AWS's rule violates where the drift report judged, else None. A sensitive feature
+    keeps distances and null shares and loses everything that is a value.
     """
     before, now, apart = _by_name(baseline), _by_name(today), _by_name(drift)
-    broken: dict[str, list[tuple[str, str]]] = {}
-    for item in violations:
-        broken.setdefault(item["feature"], []).append((item["check"], item["description"]))
+    decided, ruled = _by_feature(violations), None if rule is None else _by_feature(rule)
     limit = threshold(constraints)
-    names = list(dict.fromkeys([*broken, *now, *before]))
-    found = [
-        _feature(name, before.get(name), now.get(name), broken.get(name, []), apart.get(name), limit, sensitive)
-        for name in names
-    ]
+    found = []
+    for name in dict.fromkeys([*decided, *(ruled or {}), *now, *before]):
+        held = decided.get(name, []), None if ruled is None else ruled.get(name, [])
+        found.append(_feature(name, before.get(name), now.get(name), held, apart.get(name), limit, sensitive))
     return sorted(found, key=_rank)
 
 
@@ -113,7 +127,7 @@ def side(feature: Any) -> Side:
 
 
 def _feature(  # noqa: PLR0917 - one line of a table
-    name: str, before: Any, now: Any, broken: list[tuple[str, str]], apart: Any, limit: float, sensitive: set[str]
+    name: str, before: Any, now: Any, held: tuple[Found, Found | None], apart: Any, limit: float, sensitive: set[str]
 ) -> Feature:
     first, second, apart = side(before), side(now), apart or {}
     hidden = name in sensitive or bool(apart.get("sensitive"))
@@ -123,20 +137,38 @@ def _feature(  # noqa: PLR0917 - one line of a table
         second = _replaced(second, steps=Steps(histogram["edges"], shares(histogram["today"])))
     if hidden:
         first, second = (Side(kind=item.kind, rows=item.rows, null_share=item.null_share) for item in (first, second))
-        broken = [(check, WITHHELD) for check, _ in broken]
+        held = _withheld(held[0]), None if held[1] is None else _withheld(held[1])
+    decided, ruled = held
     ks, chi = apart.get("ks") or {}, apart.get("chi_squared") or {}
     return Feature(
         name=name,
         sensitive=hidden,
         baseline=first,
         today=second,
-        violations=sorted(broken, key=lambda item: ORDER.index(item[0])),
+        violations=_ordered(decided),
+        rule=_ordered(decided if ruled is None else ruled),
+        flagged=None if ruled is None else [item for item in _ordered(decided) if item[0] not in BROKEN_SCHEMA],
         measure="Kolmogorov-Smirnov" if ks else "largest difference of a category" if "l_infinity" in apart else "",
         distance=ks.get("distance", apart.get("l_infinity")),
         p_value=ks.get("p_value", chi.get("p_value")),
         psi=apart.get("psi"),
         threshold=limit,
     )
+
+
+def _by_feature(violations: Collection[dict[str, str]]) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    for item in violations:
+        found.setdefault(item["feature"], []).append((item["check"], item["description"]))
+    return found
+
+
+def _withheld(found: Found) -> Found:
+    return [(check, WITHHELD) for check, _ in found]
+
+
+def _ordered(found: Found) -> Found:
+    return sorted(found, key=lambda item: ORDER.index(item[0]))
 
 
 def _replaced(given: Side, *, steps: Steps) -> Side:

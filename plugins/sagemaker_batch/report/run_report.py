@@ -23,6 +23,11 @@ CHECKS = {
     "categorical_values_check": "unknown values",
 }
 
+JUDGES = {
+    "violations": "AWS\u2019s rule: Model Monitor\u2019s violations",
+    "drift_report": "the corrected distances: drift_report.json (a broken schema: by AWS\u2019s rule)",
+}
+
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -226,7 +231,7 @@ def _card(place: int, item: Feature) -> Html:
             tag(
                 "div",
                 tag("h4", "AWS\u2019s rule"),
-                [tag("p", _shortened(description)) for _, description in item.violations],
+                [tag("p", _shortened(description)) for _, description in item.rule] or tag("p", "\u2713 holds"),
             ),
             tag("div", tag("h4", "Corrected distance"), _corrected(item)),
             class_="beside",
@@ -279,6 +284,8 @@ def _moments(item: Feature) -> Html:
 
 
 def _corrected(item: Feature) -> Html:
+    if item.flagged is not None:
+        return _flagged(item)
     if item.distance is None:
         return tag("p", "Not measured: there is no drift report for this feature.", class_="muted")
     said = "drift" if item.drifts else "no drift"
@@ -294,13 +301,22 @@ def _corrected(item: Feature) -> Html:
     return join([tag("p", words), tag("p", ", ".join(notes), class_="muted"), differ])
 
 
+def _flagged(item: Feature) -> Html:
+    """Return what the drift report found, where it is what judged the day."""
+    found = [tag("p", _shortened(said.removeprefix("drift_report.json: "))) for _, said in item.flagged or []]
+    notes = [item.measure] if item.measure else []
+    if item.psi is not None:
+        notes.append(f"PSI {figures.distance(item.psi)}")
+    return join([*(found or [tag("p", "\u2713 holds")]), tag("p", ", ".join(notes), class_="muted")])
+
+
 def _quiet(features: list[Feature]) -> Html | None:
     if not features:
         return None
     rows = []
     for item in features:
         drawn = Html("") if item.sensitive else charts.small(item.baseline.steps, item.today.steps)
-        rule = "violated" if item.violations else "\u2713 holds"
+        rule = "violated" if item.rule else "\u2713 holds"
         if item.drifts:
             rule = join([rule, " ", tag("span", "the corrected distance says drift", class_="kind")])
         rows.append(
@@ -343,6 +359,7 @@ def _about(facts: RunFacts) -> Html:
     inputs = [f"{item['key'].rsplit('/', 1)[-1]} ({figures.count(item['size'], 'bytes')})" for item in record["inputs"]]
     rows: list[tuple[str, Any]] = [
         ("Decided", figures.moment(record["decided_at"], facts.zone)),
+        ("Judged by", JUDGES[record.get("judged_by", "violations")]),
         ("Run", f"{run['run_id']} ({run['run_type']}), started by {run['triggered_by']}"),
         ("Execution", f"{record['execution']['arn'].rsplit('/', 1)[-1]} ({record['execution']['status']})"),
         ("Model package", record["model"]["arn"]),

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from sagemaker_batch import records, registry
+from sagemaker_batch import records, registry, violations
 from sagemaker_batch.names import (
     batch_prefix,
     execution_id,
@@ -19,6 +19,7 @@ from sagemaker_batch.use_case import UseCase
 
 VERSION = 1
 EARLIER_DAYS = 30
+DRIFT_REPORT = "drift_report"
 
 
 def write_run_report(  # noqa: PLR0917 - a boundary with many parts
@@ -39,6 +40,7 @@ def write_run_report(  # noqa: PLR0917 - a boundary with many parts
         _read(s3, bucket, prefix + "monitoring/drift_report.json"),
         _at(s3, record["model"]["constraints_uri"]),
         set(use_case.data.sensitive),
+        _rule(s3, bucket, prefix) if record.get("judged_by") == DRIFT_REPORT else None,
     )
     version = registry.describe(sagemaker, record["model"]["arn"])
     training = _training(s3, version.evaluation_uri)
@@ -157,6 +159,13 @@ def _training(s3: Any, evaluation_uri: str) -> scores.ScoreCounts | None:
             return None
         raise
     return scores.of_evaluation(body)
+
+
+def _rule(s3: Any, bucket: str, prefix: str) -> list[dict[str, str]]:
+    """Return what AWS's rule violates on a day that the drift report judged; no file: nothing."""
+    key = prefix + "monitoring/constraint_violations.json"
+    found = _read(s3, bucket, key)
+    return [item.as_dict() for item in violations.parse(found, s3_uri(bucket, key))] if found else []
 
 
 def _at(s3: Any, uri: str) -> Any:

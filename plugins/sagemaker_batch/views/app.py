@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path as File
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -215,5 +216,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": said}, status)
     root = _root(request)
     title = {401: "Please log in", 403: "Not yours to see", 404: "Nothing here"}.get(status, "That did not work")
-    link = ("Log in to Airflow", f"{root.removesuffix('/sagemaker-batch')}/") if status == 401 else None
+    # Airflow's own way to the login of whichever auth manager it has, and back to here.
+    way = f"{root.removesuffix('/sagemaker-batch')}/api/v2/auth/login?next={quote(request.url.path, safe='')}"
+    link = ("Log in to Airflow", way) if status == 401 else None
     return HTMLResponse(frame.message(root, title, said, [], link), status)

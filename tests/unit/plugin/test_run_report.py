@@ -49,7 +49,7 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def drawn(given, baseline=(), today=(), drifts=(), sensitive=(), **more):
+def drawn(given, baseline=(), today=(), drifts=(), sensitive=(), *, rule=None, **more):
     found = features.gather(
         {"features": list(baseline)},
         {"features": list(today)},
@@ -57,6 +57,7 @@ def drawn(given, baseline=(), today=(), drifts=(), sensitive=(), **more):
         {"features": list(drifts)},
         None,
         set(sensitive),
+        rule,
     )
     facts = {
         "today_scores": None,
@@ -119,6 +120,24 @@ def test_a_failed_day_without_any_report_is_drawn():
     page = Page(drawn(given, rows_out=None))
     assert "The monitor died." in page.text
     assert "There is no report on the features" in page.text
+
+
+def test_a_day_that_the_drift_report_judged_says_what_either_found():
+    """Each under its own name: what the drift report flags is not told as AWS's rule, nor the other way round."""
+    said = "drift_report.json: distance 0.07 (p-value 1e-05) exceeds 0.05 at significance 0.001."
+    given = record(violations=[violation("flag", description=said)], judged_by="drift_report")
+    columns = [numeric("flag"), numeric("loud"), numeric("both")]
+    drifts = [drift("flag", 0.07), drift("loud", 0.02), drift("both", 0.4)]
+    page = Page(drawn(given, columns, columns, drifts, rule=[violation("loud"), violation("both")]))
+    assert "Judged by the corrected distances: drift_report.json" in page.text
+    assert "AWS\u2019s rule \u2713 holds Corrected distance distance 0.07 (p-value 1e-05) exceeds 0.05" in page.text
+    held = page.text.split("Features that hold (2)")[1]
+    assert held.count("violated") == 2
+    assert "the corrected distance says drift" not in held
+    assert "against a threshold" not in page.text
+    judged = Page(drawn(record(violations=[violation("loud")]), columns, columns, drifts))
+    assert "Judged by AWS\u2019s rule" in judged.text
+    assert "no drift: 0.020 against a threshold of 0.1" in judged.text
 
 
 def test_a_sensitive_feature_shows_distances_and_no_value():

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -143,10 +144,11 @@ OF_A_USE_CASE = [filled(route.path) for route in ROUTES if "{" in route.path]
 
 @pytest.mark.parametrize("path", [filled(route.path) for route in ROUTES])
 def test_nobody_sees_anything_without_logging_in(client, path):
-    """401 on every route, also for style and script; a page says where to log in."""
+    """401 on every route, also for style and script; a page leads to Airflow's login, which leads back."""
     answer = get(client, path)
     assert answer.status_code == 401
     assert "Log in to Airflow" in answer.text
+    assert f"/api/v2/auth/login?next={quote(ROOT + path, safe='')}" in answer.text
     assert get(client, path, Authorization="Bearer forged").status_code in {401, 403}
 
 
