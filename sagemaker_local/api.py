@@ -33,7 +33,7 @@ RUNNING_STATUSES = ("Executing", "Stopping")
 class RunnerSeam(Protocol):
     """What operations tell the running half, always after their transaction has committed.
 
-    `kind` is ``processing_job``, ``training_job`` or ``transform_job``.
+    `kind` is ``processing_job``, ``training_job``, ``transform_job`` or ``tuning_job``.
     """
 
     def start(self) -> None:

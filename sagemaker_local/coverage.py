@@ -44,6 +44,7 @@ _STEPS = """
 | Type | |
 |---|---|
 """
+_DONE = {"Tuning": "done; strategies Bayesian, Random and Grid, Hyperband is rejected loudly (501)"}
 _FIELDS = """
 ## Fields
 
@@ -82,19 +83,19 @@ def filters(operation: str) -> tuple[str, ...]:
 
 def page(record: dict[str, dict[str, str]]) -> str:
     """Return the text of COVERAGE.md for a record of what tests saw."""
-    from sagemaker_local.operations import jobs
+    from sagemaker_local.operations import jobs, tuning
     from sagemaker_local.operations.search import RESOURCES
 
     load()
     text = _HEAD.format(done=len(HANDLERS), all=len(model.operation_names()), searched=", ".join(RESOURCES))
     text += "".join(_operation_row(name, record.get(name, {})) for name in sorted(HANDLERS))
     text += _STEPS
-    text += "".join(f"| {kind} | done |\n" for kind in definition.STEP_TYPES)
+    text += "".join(f"| {kind} | {_DONE.get(kind, 'done')} |\n" for kind in definition.STEP_TYPES)
     text += "".join(
         f"| {kind} | rejected loudly (501) when a pipeline is created |\n" for kind in definition.OTHER_TYPES
     )
     text += _FIELDS
-    for job in (jobs.PROCESSING, jobs.TRAINING, jobs.TRANSFORM):
+    for job in (jobs.PROCESSING, jobs.TRAINING, jobs.TRANSFORM, tuning.TUNING):
         kept = [path for path in without_effect(f"Create{job.title}") if not path.startswith(job.refused)]
         text += f"| Create{job.title} | {', '.join(kept)} | {', '.join(job.refused)} |\n"
     return text

@@ -31,14 +31,16 @@ OPERATIONS = {
     "QualityCheck": ("CreateProcessingJob", "ProcessingJobName"),
     "Training": ("CreateTrainingJob", "TrainingJobName"),
     "Transform": ("CreateTransformJob", "TransformJobName"),
+    "Tuning": ("CreateHyperParameterTuningJob", "HyperParameterTuningJobName"),
     "Model": ("CreateModel", "ModelName"),
     "RegisterModel": ("CreateModelPackage", None),
 }
 STEP_TYPES = (*OPERATIONS, "Lambda", "Callback", "Condition", "Fail")
 OTHER_TYPES = (
-    *("Tuning", "ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
+    *("ClarifyCheck", "EMR", "EMRServerless", "AutoML", "EndpointConfig", "Endpoint"),
     *("InferenceComponent", "Lineage", "Job", "Cleanup", "ForEach"),
 )
+HYPERBAND = "Hyperband"  # needs the metrics of each epoch while a job trains; the other strategies run
 OUTPUT_TYPES = parameters.TYPES
 CHECK_TYPES = ("DATA_QUALITY", "MODEL_QUALITY")
 _STEP_NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,63}")
@@ -92,7 +94,15 @@ def beyond_us(text: str) -> list[str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
     kinds = [body.get("Type") for body in bodies if isinstance(body, dict)]
-    return [kind for kind in OTHER_TYPES if kind in kinds]
+    found = [kind for kind in OTHER_TYPES if kind in kinds]
+    strategies = [_strategy(body) for body in bodies if isinstance(body, dict) and body.get("Type") == "Tuning"]
+    return found + ([f"Tuning with Strategy {HYPERBAND}"] if HYPERBAND in strategies else [])
+
+
+def _strategy(body: dict[str, Any]) -> Any:
+    arguments = body.get("Arguments")
+    config = arguments.get("HyperParameterTuningJobConfig") if isinstance(arguments, dict) else None
+    return config.get("Strategy") if isinstance(config, dict) else None
 
 
 def _step(body: dict[str, Any]) -> Iterator[str]:
@@ -204,7 +214,7 @@ def _depends_on(body: dict[str, Any]) -> Iterator[str]:
 
 def _retry_policies(body: dict[str, Any]) -> Iterator[str]:
     allowed: tuple[str, ...] = _ALWAYS_ALLOWED_EXCEPTIONS
-    if body["Type"] in {"Processing", "Training", "Transform", "QualityCheck"}:
+    if body["Type"] in {"Processing", "Training", "Transform", "Tuning", "QualityCheck"}:
         allowed = (*allowed, *_JOB_EXCEPTIONS)
     for policy in body.get("RetryPolicies") or []:
         if not isinstance(policy, dict) or not policy.get("ExceptionType"):

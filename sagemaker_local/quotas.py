@@ -21,6 +21,7 @@ class Quotas:
             limits that differ between accounts, hence no limit unless one is set.
         concurrent_training_jobs: training jobs likewise.
         concurrent_transform_jobs: transform jobs likewise.
+        concurrent_tuning_jobs: hyperparameter tuning jobs likewise.
         tags_per_resource: AWS's limit of user tags.
     """
 
@@ -28,6 +29,7 @@ class Quotas:
     concurrent_processing_jobs: int | None = None
     concurrent_training_jobs: int | None = None
     concurrent_transform_jobs: int | None = None
+    concurrent_tuning_jobs: int | None = None
     tags_per_resource: int | None = 50
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 

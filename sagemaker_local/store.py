@@ -36,6 +36,7 @@ KINDS = (
     "processing_job",  # key: name
     "training_job",
     "transform_job",
+    "tuning_job",
     "model",
     "model_package_group",
     "model_package",  # key: arn, parent: group arn (or none when unversioned)

@@ -50,7 +50,9 @@ def _object(clients: Clients, bucket: str, key: str) -> Html | None:
     parts: list[Any] = [tag("p", f"{size:,} bytes")]
     if size > _BYTES:
         parts.append(tag("p", f"The first {_BYTES:,} bytes:"))
-    parts.append(tag("pre", text, tabindex="0") if text else tag("p", "It is no text."))
+    parts.append(
+        tag("pre", text, tabindex="0", role="region", aria_label="Content") if text else tag("p", "It is no text.")
+    )
     return page(f"s3://{bucket}/{key}", _up(bucket, key), *parts)
 
 

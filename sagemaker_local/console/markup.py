@@ -45,9 +45,9 @@ def address(*path: str) -> str:
     return "/".join([ROOT, *(quote(part, safe="") for part in path)])
 
 
-def badge(status: str) -> Html:
-    """Return a status as a word in its colour: the word alone says it all."""
-    return tag("span", status, class_=f"status {style_of(status)}")
+def badge(status: str, of: str | None = None) -> Html:
+    """Return a status as a word in its colour: the word alone says it all. Changes of what has a name are told."""
+    return tag("span", status, class_=f"status {style_of(status)}", data_of=of, data_state=status if of else None)
 
 
 def style_of(status: str) -> str:
@@ -95,18 +95,24 @@ def page(title: str, *children: Any, refresh: int = 0) -> Html:
     Args:
         title: also its heading.
         children: what it shows.
-        refresh: seconds after which the browser asks again, 0 for never.
+        refresh: seconds after which the browser asks again and puts in what changed (`live.js`), 0 for never. A browser
+            without scripts loads the whole page again.
     """
-    again = Html(f'<meta http-equiv="refresh" content="{refresh}">') if refresh else None
+    again = Html(f'<noscript><meta http-equiv="refresh" content="{refresh}"></noscript>') if refresh else None
     head = tag(
         "head",
         Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         again,
         tag("title", f"{title} - local SageMaker"),
         Html(f'<link rel="stylesheet" href="{ROOT}/style.css"><link rel="icon" href="data:,">'),
+        Html(f'<script src="{ROOT}/live.js" defer></script>'),
     )
     top = tag(
-        "header", tag("a", "Skip to content", href="#content", class_="skip"), tag("nav", link("Local SageMaker"))
+        "header",
+        tag("a", "Skip to content", href="#content", class_="skip"),
+        tag("nav", link("Local SageMaker"), aria_label="Console"),
+        tag("p", id="said", role="status"),
     )
-    body = tag("body", top, tag("main", tag("h1", title), *children, id="content"))
+    main = tag("main", tag("h1", title), *children, id="content", tabindex="-1", data_refresh=refresh)
+    body = tag("body", top, main)
     return join(Html("<!doctype html>"), tag("html", head, body, lang="en"))

@@ -19,8 +19,13 @@ Document = dict[str, Any]
 
 _SHOWN = 50
 _REFRESH_SECONDS = 2
-_JOBS = {"ProcessingJob": "processing-job", "TrainingJob": "training-job", "TransformJob": "transform-job"}
-_GROUPS = {title: f"/aws/sagemaker/{title}s" for title in _JOBS}
+JOBS = {
+    "ProcessingJob": "processing-job",
+    "TrainingJob": "training-job",
+    "TransformJob": "transform-job",
+    "HyperParameterTuningJob": "hyper-parameter-tuning-job",
+}
+_GROUPS = {title: f"/aws/sagemaker/{title}s" for title in JOBS}
 _RUNNING = ("Executing", "Stopping", "InProgress")
 
 
@@ -44,7 +49,7 @@ def index(api: Api) -> Html:
                 [
                     each["PipelineName"],
                     _execution_link(each["PipelineExecutionArn"], each.get("PipelineExecutionDisplayName")),
-                    badge(each["PipelineExecutionStatus"]),
+                    badge(each["PipelineExecutionStatus"], _identifier(each["PipelineExecutionArn"])),
                     moment(each["StartTime"]),
                 ]
                 for each in executions[:_SHOWN]
@@ -81,7 +86,7 @@ def execution(api: Api, pipeline: str, identifier: str) -> Html:
     rows = [
         [
             tag("a", name, href=links[name]) if name in links else name,
-            badge(step["StepStatus"]),
+            badge(step["StepStatus"], name),
             span(step.get("StartTime"), step.get("EndTime")),
             _detail(step),
         ]
@@ -92,7 +97,7 @@ def execution(api: Api, pipeline: str, identifier: str) -> Html:
         f"{pipeline}: {described.get('PipelineExecutionDisplayName', identifier)}",
         facts(
             [
-                ("Status", badge(status)),
+                ("Status", badge(status, "Execution")),
                 ("Began", moment(described["CreationTime"])),
                 ("Last change", moment(described.get("LastModifiedTime"))),
                 ("ARN", arn),
@@ -111,17 +116,18 @@ def execution(api: Api, pipeline: str, identifier: str) -> Html:
 
 def job(api: Api, clients: Clients, kind: str, name: str) -> Html:
     """Return the page of a job: what went in and came out, metrics, log."""
-    title = next(title for title, path in _JOBS.items() if path == kind)
+    title = next(title for title, path in JOBS.items() if path == kind)
     described = api.call(f"Describe{title}", {f"{title}Name": name})
     prefix = title.removesuffix("Job")
     begin, end = described.get(f"{prefix}StartTime"), described.get(f"{prefix}EndTime")
     status = described[f"{title}Status"]
-    metrics = described.get("FinalMetricDataList", [])
+    best = described.get("BestTrainingJob", {}).get("FinalHyperParameterTuningJobObjectiveMetric")
+    metrics = [best] if best else described.get("FinalMetricDataList", [])
     return page(
         name,
         facts(
             [
-                ("Status", badge(status)),
+                ("Status", badge(status, "Job")),
                 ("Created", moment(described["CreationTime"])),
                 ("Ran for", span(begin, end)),
                 ("Exit message", described.get("ExitMessage", "")),
@@ -135,12 +141,32 @@ def job(api: Api, clients: Clients, kind: str, name: str) -> Html:
             [[each["MetricName"], each["Value"]] for each in metrics],
             "It reported none.",
         ),
-        tag("h2", "Log"),
-        tag("pre", "\n".join(lines_of(clients, _GROUPS[title], name)) or "It has said nothing.", tabindex="0"),
+        _searched(api, name) if title == "HyperParameterTuningJob" else _log(clients, title, name),
         tag("h2", "Request"),
-        tag("pre", json.dumps(described, indent=2, default=str), tabindex="0"),
+        tag("pre", json.dumps(described, indent=2, default=str), tabindex="0", role="region", aria_label="Request"),
         refresh=_REFRESH_SECONDS if status in _RUNNING else 0,
     )
+
+
+def _log(clients: Clients, title: str, name: str) -> Html:
+    lines = "\n".join(lines_of(clients, _GROUPS[title], name)) or "It has said nothing."
+    return join(tag("h2", "Log"), tag("pre", lines, tabindex="0", role="region", aria_label="Log"))
+
+
+def _searched(api: Api, name: str) -> Html:
+    """Return the training jobs of a tuning job."""
+    request = {"HyperParameterTuningJobName": name, "SortBy": "CreationTime"}
+    rows = [
+        [
+            link(each["TrainingJobName"], "jobs", JOBS["TrainingJob"], each["TrainingJobName"]),
+            badge(each["TrainingJobStatus"], each["TrainingJobName"]),
+            ", ".join(f"{key} = {value}" for key, value in each["TunedHyperParameters"].items()),
+            each.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value", "-"),
+        ]
+        for each in _pages(api, "ListTrainingJobsForHyperParameterTuningJob", request, "TrainingJobSummaries")
+    ]
+    head = ["Training job", "Status", "Hyperparameters", "Objective"]
+    return table("Training jobs", head, rows, "None has begun yet.")
 
 
 def group(api: Api, name: str) -> Html:
@@ -178,6 +204,10 @@ def _pages(api: Api, operation: str, request: Document, member: str) -> Iterator
         token = {"NextToken": answer["NextToken"]}
 
 
+def _identifier(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
 def _execution_link(arn: str, text: str | None) -> Html:
     pipeline, _, identifier = arn.rpartition(":pipeline/")[2].partition("/execution/")
     return link(text or identifier, "executions", pipeline, identifier)
@@ -187,7 +217,7 @@ def _step_address(step: Document) -> str | None:
     arns = [value.get("Arn") or value.get("CheckJobArn") for value in step.get("Metadata", {}).values()]
     for arn in filter(None, arns):
         kind, _, name = str(arn).rpartition(":")[2].partition("/")
-        if kind in _JOBS.values():
+        if kind in JOBS.values():
             return markup.address("jobs", kind, name)
         if kind == "model-package":
             return markup.address("groups", name.partition("/")[0])

@@ -18,17 +18,20 @@ from sagemaker_local.console.markup import ROOT, Html, page, tag
 from sagemaker_local.errors import ApiError, ResourceNotFoundError
 from sagemaker_local.jobs.clients import Clients
 
-_STYLE = (Path(__file__).with_name("style.css")).read_text(encoding="utf-8")
+_FILES = {
+    name: (Path(__file__).with_name(name).read_text(encoding="utf-8"), media_type)
+    for name, media_type in (("style.css", "text/css"), ("live.js", "text/javascript"))
+}
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_JOB_KINDS = ("processing-job", "training-job", "transform-job")
+_JOB_KINDS = tuple(pages.JOBS.values())
 
 
 class Console:
@@ -49,8 +52,9 @@ class Console:
         rest = raw.partition("?")[0].removeprefix(ROOT)
         if rest == "":
             return RedirectResponse(f"{ROOT}/", headers=_HEADERS)
-        if rest == "/style.css":
-            return Response(_STYLE, media_type="text/css", headers=_HEADERS)
+        if rest.removeprefix("/") in _FILES:
+            text, media_type = _FILES[rest.removeprefix("/")]
+            return Response(text, media_type=media_type, headers=_HEADERS)
         path = [unquote(part) for part in rest.removeprefix("/").split("/")]
         return await run_in_threadpool(self._shown, path)
 

@@ -30,6 +30,7 @@ ATTRIBUTES = {
         "HyperParameters",
         "InputDataConfig",
     ),
+    "Tuning": ("HyperParameterTuningJobConfig", "TrainingJobDefinition"),
     "Transform": ("ModelName", "TransformInput", "DataProcessing", "Environment", "BatchStrategy", "MaxPayloadInMB"),
 }
 _CHECK_ATTRIBUTES = (

@@ -21,7 +21,12 @@ from sagemaker_local.jobs.objects import split_uri
 Document = dict[str, Any]
 
 # Kind of job -> title in AWS's members.
-JOB_TITLES = {"processing_job": "ProcessingJob", "training_job": "TrainingJob", "transform_job": "TransformJob"}
+JOB_TITLES = {
+    "processing_job": "ProcessingJob",
+    "training_job": "TrainingJob",
+    "transform_job": "TransformJob",
+    "tuning_job": "HyperParameterTuningJob",
+}
 
 
 @dataclass
@@ -150,11 +155,22 @@ class _ExecutionScope:
                 return document["Metadata"]["QualityCheck"]
             kind, name = local["job"]
             title = JOB_TITLES[kind]
-            return self._context.api.call(f"Describe{title}", {f"{title}Name": name})
+            described = self._context.api.call(f"Describe{title}", {f"{title}Name": name})
+            return {**described, **self._trained(name, described)} if kind == "tuning_job" else described
         if "describe" in local:
             operation, request = local["describe"]
             return self._context.api.call(operation, request)
         return {}
+
+    def _trained(self, name: str, described: Document) -> Document:
+        """Return the training jobs of a tuning step as properties: the best first."""
+        config, definition = described["HyperParameterTuningJobConfig"], described["TrainingJobDefinition"]
+        objective = definition.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
+        order = "Descending" if objective["Type"] == "Maximize" else "Ascending"
+        request = {"HyperParameterTuningJobName": name, "MaxResults": 100, "SortOrder": order}
+        return self._context.api.call(
+            "ListTrainingJobsForHyperParameterTuningJob", {**request, "SortBy": "FinalObjectiveMetricValue"}
+        )
 
     def property_file(self, step: str, name: str) -> Any:
         body = self._context.steps[step].body

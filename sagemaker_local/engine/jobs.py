@@ -16,14 +16,23 @@ Document = dict[str, Any]
 
 _SUFFIX = string.ascii_letters + string.digits
 _MAX_NAME = 63
+_MAX_TUNING_NAME = 32
+# What a step's Metadata calls its job, where that is not the title.
+_METADATA = {"tuning_job": "TuningJob"}
 
 
-def job_name(execution_id: str, step: str) -> str:
-    """Return ``pipelines-<execution id>-<step>-<ten random characters>``, shortened in the step to 63 characters."""
+def job_name(execution_id: str, step: str, kind: str = "") -> str:
+    """Return ``pipelines-<execution id>-<step>-<ten random characters>``, shortened in the step to 63 characters.
+
+    A tuning job's name has 32 characters at most, and no ``pipelines-``.
+    """
     suffix = "".join(secrets.choice(_SUFFIX) for _ in range(10))
-    room = _MAX_NAME - len(f"pipelines-{execution_id}--{suffix}")
+    before, most = (
+        (execution_id, _MAX_TUNING_NAME) if kind == "tuning_job" else (f"pipelines-{execution_id}", _MAX_NAME)
+    )
+    room = most - len(f"{before}--{suffix}")
     short = re.sub(r"[^A-Za-z0-9-]", "-", step)[:room].strip("-")
-    return f"pipelines-{execution_id}-{short}-{suffix}"
+    return f"{before}-{short}-{suffix}"
 
 
 def run_job(context: ExecutionContext, step: str, kind: str, name: str, request: Document) -> Document:
@@ -50,7 +59,7 @@ def run_job(context: ExecutionContext, step: str, kind: str, name: str, request:
         call(context, f"Create{title}", {**without_nulls(request), f"{title}Name": name})
         with context.api.store.read() as tx:
             known = tx.get(kind, name) or {}
-    context.update_step(step, Metadata={title: {"Arn": known[f"{title}Arn"]}})
+    context.update_step(step, Metadata={_METADATA.get(kind, title): {"Arn": known[f"{title}Arn"]}})
     if context.stopping.is_set():
         stop_job(context, kind, name)
     fault = context.api.faults.kill(step)

@@ -26,7 +26,12 @@ _CUT_OFF = (
     "not invoked again. RetryPolicies for Step.SERVICE_FAULT would have it invoked again; so does "
     "RetryPipelineExecution."
 )
-_JOB_KINDS = {"Processing": "processing_job", "Training": "training_job", "Transform": "transform_job"}
+_JOB_KINDS = {
+    "Processing": "processing_job",
+    "Training": "training_job",
+    "Transform": "transform_job",
+    "Tuning": "tuning_job",
+}
 
 
 def run_step(context: ExecutionContext, step: Step) -> None:
@@ -68,7 +73,7 @@ def _recorded_job(context: ExecutionContext, step: Step, kind: str) -> str:
     local = (context.read_step(step.name) or {}).get("_local", {})
     if "job" in local:
         return str(local["job"][1])
-    name = job_name(context.execution_id, step.name)
+    name = job_name(context.execution_id, step.name, kind)
     context.update_step(step.name, _local={"job": [kind, name]})
     return name
 
@@ -169,6 +174,7 @@ _RUNNERS: dict[str, Callable[[ExecutionContext, Step], None]] = {
     "Processing": _run_job_step,
     "Training": _run_job_step,
     "Transform": _run_job_step,
+    "Tuning": _run_job_step,
     "QualityCheck": _run_quality_check,
     "Model": _run_model,
     "RegisterModel": _run_register_model,

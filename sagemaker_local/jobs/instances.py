@@ -49,9 +49,14 @@ class Instance:
         """Return this instance's part of objects that are sharded by their keys."""
         return list(items[self.rank :: self.count])
 
-    def resource_config(self, instance_type: str) -> dict[str, Any]:
-        """Return ``resourceconfig.json``; all hosts are this machine."""
-        hosts = [f"algo-{number}" for number in range(1, self.count + 1)]
+    def resource_config(self, instance_type: str, count: int | None = None) -> dict[str, Any]:
+        """Return ``resourceconfig.json``; all hosts are this machine.
+
+        Args:
+            instance_type: that of the request.
+            count: how many hosts it names, where one process stands for all of them.
+        """
+        hosts = [f"algo-{number}" for number in range(1, (count or self.count) + 1)]
         group = "homogeneousCluster"
         return {
             "current_host": self.host,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sagemaker_local.jobs import isolation, objects, process
+from sagemaker_local.jobs import isolation, lacking, objects, process
 from sagemaker_local.jobs.context import Context
 from sagemaker_local.jobs.errors import JobFailedError, JobStoppedError
 from sagemaker_local.jobs.instances import Group, Instance, Launch, instances
@@ -57,6 +57,7 @@ class Job(ABC):
         self._abandoned = False
         self._timed_out: str | None = None
         self._logs: list[LogStream] = []
+        self._missing_module = ""
 
     # What differs between kinds.
 
@@ -336,6 +337,7 @@ class Job(ABC):
     def _on_line(self, rank: int, line: str) -> None:
         if rank == 0:
             self.observe(line)
+        self._missing_module = lacking.module_of(line) or self._missing_module
         self.say(line, rank)
 
     def _open_log(self, host: str) -> None:
@@ -383,8 +385,14 @@ class Job(ABC):
     def failure_of(self, exit_code: int, message: str, *, client: bool = False) -> JobFailedError:
         """Return the error for an exit code that is not 0."""
         kind = "ClientError" if client else "AlgorithmError"
-        said = message or f"See job logs for more information ({self.group}, streams {self.name}/)"
+        said = message or self._lacking() or f"See job logs for more information ({self.group}, streams {self.name}/)"
         return JobFailedError(f"{kind}: {said}"[:990] + f", exit code: {exit_code}")
+
+    def _lacking(self) -> str:
+        """Return what to do about a module that is missing, if that ended the job."""
+        own = self.runtime is not None and self.runtime.interpreter in {"", "${PYTHON}"}
+        module = self._missing_module
+        return lacking.advice(module, self._image, self.context.runtimes.path, own=own) if module else ""
 
     def command(self, image: str, entrypoint: list[str]) -> list[str]:
         """Return what to run for an image."""

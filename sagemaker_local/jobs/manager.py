@@ -11,8 +11,11 @@ from sagemaker_local.jobs.job import Job
 from sagemaker_local.jobs.processing import ProcessingJob
 from sagemaker_local.jobs.training import TrainingJob
 from sagemaker_local.jobs.transform import TransformJob
+from sagemaker_local.jobs.tuning import TuningJob
 
 KINDS: dict[str, type[Job]] = {job.kind: job for job in (ProcessingJob, TrainingJob, TransformJob)}
+# In the order in which they are taken up: tuning jobs wait for training jobs.
+_TITLES = {**{kind: job.title for kind, job in KINDS.items()}, TuningJob.kind: TuningJob.title}
 _JOIN_SECONDS = 10.0
 
 
@@ -23,7 +26,7 @@ class Jobs:
         """Prepare."""
         self._context = context
         self._lock = threading.Lock()
-        self._running: dict[tuple[str, str], tuple[Job, threading.Thread]] = {}
+        self._running: dict[tuple[str, str], tuple[Job | TuningJob, threading.Thread]] = {}
         self._closed = False
 
     def begin(self, kind: str, name: str) -> None:
@@ -31,7 +34,7 @@ class Jobs:
         with self._lock:
             if self._closed or (kind, name) in self._running:
                 return
-            job = KINDS[kind](self._context, name)
+            job = self._made(kind, name)
             thread = threading.Thread(target=self._run, args=(kind, name, job), name=f"{kind} {name}", daemon=True)
             self._running[kind, name] = (job, thread)
         thread.start()
@@ -59,12 +62,12 @@ class Jobs:
 
     def recover(self) -> None:
         """Take up every job that had not ended."""
-        for kind, job in KINDS.items():
+        for kind, title in _TITLES.items():
             for status in ("InProgress", "Stopping"):
                 with self._context.api.store.read() as tx:
-                    found: list[dict[str, Any]] = tx.find(kind, f"{job.title}Status", status)
+                    found: list[dict[str, Any]] = tx.find(kind, f"{title}Status", status)
                 for document in found:
-                    self.begin(kind, document[f"{job.title}Name"])
+                    self.begin(kind, document[f"{title}Name"])
 
     def shutdown(self) -> None:
         """End all groups at once, leaving documents as they are: the next server says what became of them."""
@@ -77,7 +80,12 @@ class Jobs:
             thread.join(_JOIN_SECONDS)
         process.close()
 
-    def _run(self, kind: str, name: str, job: Job) -> None:
+    def _made(self, kind: str, name: str) -> Job | TuningJob:
+        if kind == TuningJob.kind:
+            return TuningJob(self._context, name, self.wait, self.kill_after)
+        return KINDS[kind](self._context, name)
+
+    def _run(self, kind: str, name: str, job: Job | TuningJob) -> None:
         try:
             job.run()
         finally:

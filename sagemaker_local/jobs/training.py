@@ -46,6 +46,7 @@ class TrainingJob(Job):
         super().__init__(context, name)
         self._command: list[str] = []
         self._built_in = True
+        self._merged: int | None = None  # how many instances one process stands for
         self._metrics: dict[str, re.Pattern[str]] = {}
         self._last: dict[str, tuple[float, float]] = {}
 
@@ -53,7 +54,8 @@ class TrainingJob(Job):
         """Return InstanceCount, or 1 when what stands for the image knows nothing of other instances."""
         count = int(document["ResourceConfig"].get("InstanceCount", 1))
         if count > 1 and self._built_in and self.runtime is not None and self.runtime.single_instance:
-            self.say(f"{count} instances were asked for; this algorithm trains on one here, which gets all data.")
+            self.say(f"{count} instances were asked for; one process trains here on the data of all of them.")
+            self._merged = count
             return 1
         return count
 
@@ -73,7 +75,8 @@ class TrainingJob(Job):
         layout, resources = instance.layout, document["ResourceConfig"]
         layout.write_json("input/config/hyperparameters.json", document.get("HyperParameters", {}))
         layout.write_json(
-            "input/config/resourceconfig.json", instance.resource_config(resources.get("InstanceType", ""))
+            "input/config/resourceconfig.json",
+            instance.resource_config(resources.get("InstanceType", ""), self._merged),
         )
         self._channels(document, instance)
         self._source(document, instance)

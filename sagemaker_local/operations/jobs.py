@@ -141,7 +141,8 @@ TRANSFORM = JobKind(
 )
 
 
-def _create(call: Call, job: JobKind) -> Document:
+def create_job(call: Call, job: JobKind) -> Document:
+    """Put a job on record, to be run after the commit."""
     name = call.request[job.name]
     arn = job.arn(call, name)
     if call.tx.get(job.kind, name) is not None:
@@ -187,7 +188,8 @@ def _check_quota(call: Call, job: JobKind) -> None:
         raise LimitExceededError(exceeded(f"Maximum number of concurrent {job.words}s", limit, running))
 
 
-def _find(call: Call, job: JobKind) -> Document:
+def find_job(call: Call, job: JobKind) -> Document:
+    """Return the job that a request names."""
     # AWS models ResourceNotFound for these and answers ValidationException; Airflow's operators rely on the latter when
     # they look whether a job of their name exists.
     name = call.request[job.name]
@@ -199,13 +201,25 @@ def _find(call: Call, job: JobKind) -> Document:
     return document
 
 
-def _list(call: Call, job: JobKind, *, default: str, size: int = listing.MAX_RESULTS) -> Document:
+def list_jobs(
+    call: Call,
+    job: JobKind,
+    *,
+    default: str,
+    size: int = listing.MAX_RESULTS,
+    more: Callable[[Document], Document] = lambda _: {},
+) -> Document:
+    """Return a page of the jobs of a kind; `more` adds to the summary of each."""
     sorts = {"CreationTime": "CreationTime", "Name": job.name, "Status": job.status}
     pick = listing.pick(*job.summary)
     times = job.modified.split("|")
 
     def summary(document: Document) -> Document:
-        return {**pick(document), "LastModifiedTime": next(document[time] for time in times if time in document)}
+        return {
+            **pick(document),
+            **more(document),
+            "LastModifiedTime": next(document[time] for time in times if time in document),
+        }
 
     return listing.answer(
         call,
@@ -220,8 +234,9 @@ def _list(call: Call, job: JobKind, *, default: str, size: int = listing.MAX_RES
     )
 
 
-def _stop(call: Call, job: JobKind) -> None:
-    document = _find(call, job)
+def stop_job(call: Call, job: JobKind) -> None:
+    """Have a job stopped after the commit."""
+    document = find_job(call, job)
     name, status = document[job.name], document[job.status]
     if status == "Stopping":
         return
@@ -240,8 +255,9 @@ def _stop(call: Call, job: JobKind) -> None:
     call.after_commit(lambda: call.api.runner.job_stop(job.kind, name))
 
 
-def _delete(call: Call, job: JobKind) -> None:
-    document = _find(call, job)
+def delete_job(call: Call, job: JobKind) -> None:
+    """Remove a job that has ended."""
+    document = find_job(call, job)
     name, status = document[job.name], document[job.status]
     if status in {"InProgress", "Stopping"}:
         raise ResourceInUseError(
@@ -254,27 +270,27 @@ def _delete(call: Call, job: JobKind) -> None:
 
 @operation("CreateProcessingJob")
 def create_processing_job(call: Call) -> Document:
-    return _create(call, PROCESSING)
+    return create_job(call, PROCESSING)
 
 
 @operation("DescribeProcessingJob")
 def describe_processing_job(call: Call) -> Document:
-    return _find(call, PROCESSING)
+    return find_job(call, PROCESSING)
 
 
 @operation("ListProcessingJobs")
 def list_processing_jobs(call: Call) -> Document:
-    return _list(call, PROCESSING, default="Ascending")
+    return list_jobs(call, PROCESSING, default="Ascending")
 
 
 @operation("StopProcessingJob")
 def stop_processing_job(call: Call) -> None:
-    _stop(call, PROCESSING)
+    stop_job(call, PROCESSING)
 
 
 @operation("DeleteProcessingJob")
 def delete_processing_job(call: Call) -> None:
-    _delete(call, PROCESSING)
+    delete_job(call, PROCESSING)
 
 
 @operation("CreateTrainingJob")
@@ -293,27 +309,27 @@ def create_training_job(call: Call) -> Document:
         )
     if wait is not None and not spot:
         raise ValidationError("MaxWaitTimeInSeconds goes with EnableManagedSpotTraining only.")
-    return _create(call, TRAINING)
+    return create_job(call, TRAINING)
 
 
 @operation("DescribeTrainingJob")
 def describe_training_job(call: Call) -> Document:
-    return _find(call, TRAINING)
+    return find_job(call, TRAINING)
 
 
 @operation("ListTrainingJobs")
 def list_training_jobs(call: Call) -> Document:
-    return _list(call, TRAINING, default="Ascending")
+    return list_jobs(call, TRAINING, default="Ascending")
 
 
 @operation("StopTrainingJob")
 def stop_training_job(call: Call) -> None:
-    _stop(call, TRAINING)
+    stop_job(call, TRAINING)
 
 
 @operation("DeleteTrainingJob")
 def delete_training_job(call: Call) -> None:
-    _delete(call, TRAINING)
+    delete_job(call, TRAINING)
 
 
 @operation("CreateTransformJob")
@@ -321,19 +337,19 @@ def create_transform_job(call: Call) -> Document:
     name = call.request["ModelName"]
     if call.tx.get("model", name) is None:
         raise ValidationError(f'Could not find model "{model_arn(call, name)}".')
-    return _create(call, TRANSFORM)
+    return create_job(call, TRANSFORM)
 
 
 @operation("DescribeTransformJob")
 def describe_transform_job(call: Call) -> Document:
-    return _find(call, TRANSFORM)
+    return find_job(call, TRANSFORM)
 
 
 @operation("ListTransformJobs")
 def list_transform_jobs(call: Call) -> Document:
-    return _list(call, TRANSFORM, default="Descending", size=10)
+    return list_jobs(call, TRANSFORM, default="Descending", size=10)
 
 
 @operation("StopTransformJob")
 def stop_transform_job(call: Call) -> None:
-    _stop(call, TRANSFORM)
+    stop_job(call, TRANSFORM)

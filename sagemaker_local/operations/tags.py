@@ -16,6 +16,7 @@ RESOURCES: dict[str, tuple[str, bool]] = {
     "processing-job": ("processing_job", False),
     "training-job": ("training_job", False),
     "transform-job": ("transform_job", False),
+    "hyper-parameter-tuning-job": ("tuning_job", False),
     "model": ("model", False),
     "model-package-group": ("model_package_group", False),
     "model-package": ("model_package", True),

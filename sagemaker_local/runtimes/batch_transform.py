@@ -43,7 +43,6 @@ def main() -> int:
     """Transform every file, and return the exit code."""
     parser = argparse.ArgumentParser(description="Batch transform with an XGBoost model.")
     parser.add_argument("--ml", type=Path, default=Path("/opt/ml"), help="what the job sees as /opt/ml")
-    csv.field_size_limit(_MAX_FIELD)
     return failure.run(parser.parse_args().ml, transform)
 
 
@@ -53,6 +52,7 @@ def transform(ml: Path) -> None:
     Raises:
         UserError: request, model or input cannot be used.
     """
+    csv.field_size_limit(_MAX_FIELD)
     config = transform_config.read(json.loads((ml / "config/transformjobconfig.json").read_text()))
     model = Model(ml / "model.tar.gz")
     for name in config.files:

@@ -132,6 +132,8 @@ _UPDATERS = (
     "sync", "refresh", "prune", "shotgun", "coord_descent",
 )  # fmt: skip
 # Read by the program, or without effect in today's XGBoost: not handed on to it.
+# What the tuning service adds: the metric that it looks at.
+TUNED = "_tuning_objective_metric"
 _STEERING = frozenset({"num_round", "early_stopping_rounds", "csv_weights", "save_model_on_termination", "eval_metric"})
 _WITHOUT_EFFECT = frozenset(
     {"sketch_eps", "dsplit", "predictor", "lambda_bias", "prob_buffer_row", "deterministic_histogram"}
@@ -175,6 +177,7 @@ def check(given: Mapping[str, str]) -> Settings:
             'for instance "num_round": "100".'
         )
     values = {name: _value(name, _unquoted(str(text))) for name, text in given.items() if not _is_foreign(name)}
+    _add_tuned(values, given.get(TUNED, ""))
     _check_together(values)
     metrics = values.get("eval_metric", [])
     parameters = {name: value for name, value in values.items() if name not in _STEERING | _WITHOUT_EFFECT}
@@ -194,9 +197,24 @@ def check(given: Mapping[str, str]) -> Settings:
     )
 
 
+def _add_tuned(values: dict[str, Any], objective: str) -> None:
+    """Have the metric of a tuning job's objective (``validation:auc``) computed; the last one still stops early.
+
+    Raises:
+        UserError: XGBoost computes no such metric.
+    """
+    if not objective:
+        return
+    metric = objective.rpartition(":")[2]
+    _check_metric(metric, [metric])
+    given = values.get("eval_metric", [])
+    if metric not in given:
+        values["eval_metric"] = [metric, *given]
+
+
 def _is_foreign(name: str) -> bool:
     """Tell whether an SDK or the tuning service put a name beside the algorithm's own."""
-    return name == "_tuning_objective_metric" or name.startswith("sagemaker_")
+    return name == TUNED or name.startswith("sagemaker_")
 
 
 def _unquoted(text: str) -> str:

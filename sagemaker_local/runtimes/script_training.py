@@ -20,7 +20,7 @@ from typing import Any
 Document = dict[str, Any]
 
 USER_SCRIPT_ERROR = 1
-_OWN = "sagemaker_"
+_OWN = ("sagemaker_", "_tuning_objective_metric")
 _SHOWN_LINES = 20
 _PIP_MISSING = (
     "requirements.txt cannot be installed: the interpreter {python} has no pip, and there is no uv on the PATH. "

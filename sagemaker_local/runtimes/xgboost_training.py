@@ -41,7 +41,14 @@ def train(ml: Path) -> None:
     settings = hyperparameters.check(_json(ml / "input/config/hyperparameters.json"))
     for name in settings.ignored:
         _say(f"Hyperparameter {name} has no effect in this version of XGBoost.")
+    hosts = len(_json(ml / "input/config/resourceconfig.json")["hosts"])
+    if hosts > 1 and settings.parameters.get("tree_method") == "exact":
+        raise UserError(
+            f"tree_method exact does not train on {hosts} instances: XGBoost distributes approx and hist only. Set "
+            "one of these, or InstanceCount 1."
+        )
     channels = _channels(ml, settings)
+    _replicate(channels[0], ml, hosts)
     for channel in channels:
         check_labels(channel, settings)
     xgboost = import_xgboost()
@@ -56,6 +63,22 @@ def train(ml: Path) -> None:
         message = str(error).strip().splitlines()[0]
         raise UserError(f"XGB train call failed with exception: {message}. See the job's log for more.") from error
     save(booster, ml / "model")
+
+
+def _replicate(channel: Channel, ml: Path, hosts: int) -> None:
+    """Have each row of a channel that every instance has whole count as often as there are instances.
+
+    So it does when XGBoost adds up the gradients of all hosts; of a sharded channel the sum is that of its rows.
+    """
+    config = _json(ml / "input/config/inputdataconfig.json")[channel.name]
+    if hosts == 1 or config.get("S3DistributionType") == "ShardedByS3Key":
+        return
+    _say(
+        f"Each row of the channel {channel.name} counts {hosts} times: it is FullyReplicated to {hosts} instances. Use "
+        "ShardedByS3Key to divide its objects among them."
+    )
+    weights = np.ones(channel.rows, np.float32) if channel.weights is None else channel.weights
+    channel.weights = weights * np.float32(hosts)
 
 
 def save(booster: Any, directory: Path) -> None:

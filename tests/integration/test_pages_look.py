@@ -6,8 +6,6 @@ Pictures go to `.local/test/pictures`, to be looked at; BATCH_PICTURES=docs/pict
 import json
 import os
 import shutil
-import subprocess
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ import pytest
 
 from local import environment
 from sagemaker_batch.report import training_report
+from tests.integration import axe as axe_core
 from tests.integration import browser as browsers
 from tests.integration.browser import Browser
 from tests.integration.pages_server import ROOT, serve
@@ -28,7 +27,6 @@ from tests.unit.plugin.test_training_report import facts, metrics, version
 pytestmark = pytest.mark.skipif(not browsers.available(), reason=browsers.MISSING)
 SIZES = {"wide": (1440, 900), "tablet": (800, 1000), "phone": (390, 844)}
 USE_CASES, DAYS = 8, 100
-AXE = "axe-core@4.10.3"
 PICTURES = environment.REPO / ".local" / "test" / "pictures"
 IN_THE_README = {"use-case-tablet-light": "use-case.png", "run-tablet-light": "report.png"}
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
@@ -83,21 +81,7 @@ def look(window: Browser) -> Callable[..., Browser]:
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """axe-core's one file, from npm: a tool of these tests and of nothing else."""
-    folder = environment.REPO / ".local" / "tools" / "axe"
-    script = folder / "package" / "axe.min.js"
-    if not script.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("no npm here to fetch axe-core with; install it with `apt-get install -y npm`")
-        folder.mkdir(parents=True, exist_ok=True)
-        packed = subprocess.run(
-            ["npm", "pack", AXE, "--silent"], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-        )
-        if packed.returncode != 0:
-            pytest.skip(f"npm could not fetch {AXE}: {packed.stderr.strip()[-300:]}")
-        with tarfile.open(folder / packed.stdout.strip().splitlines()[-1]) as archive:
-            archive.extract("package/axe.min.js", folder, filter="data")
-    return script.read_text(encoding="utf-8")
+    return axe_core.source()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -107,16 +91,7 @@ def test_axe_finds_nothing(look: Callable[..., Browser], axe: str, scheme: str) 
     for name, path in ADDRESSES.items():
         for size in ("wide", "phone"):
             page = look(path, size, scheme)
-            page.run(axe)
-            asked = "axe.run(document, {}).then(arguments[0], error => arguments[0]({error: '' + error}))"
-            result = page.run_async(asked)
-            assert "error" not in result, result
-            assert len(result["passes"]) > 10, "axe looked at next to nothing"
-            found += [
-                (name, size, item["id"], node["target"], node["failureSummary"])
-                for item in result["violations"]
-                for node in item["nodes"][:3]
-            ]
+            found += [(name, size, *problem) for problem in axe_core.problems(page, axe)]
     assert found == [], json.dumps(found, indent=1)
 
 

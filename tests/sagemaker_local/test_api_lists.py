@@ -12,7 +12,14 @@ from sagemaker_local import model
 from sagemaker_local.control import Control
 from sagemaker_local.operations import HANDLERS, load
 from sagemaker_local.store import Store
-from tests.sagemaker_local.test_api_persistence import SPECIFICATION, definition, processing, training, transform
+from tests.sagemaker_local.test_api_persistence import (
+    SPECIFICATION,
+    definition,
+    processing,
+    training,
+    transform,
+    tuning,
+)
 
 API_ONLY = True
 ROLE = "arn:aws:iam::000000000000:role/role"
@@ -25,6 +32,7 @@ def made(local_aws, sagemaker):
     """Three of each resource, created at 1000, 1001 and 1002 s and changed at 2000, 2001 and 2002 s."""
     sagemaker.create_model(ModelName="model", PrimaryContainer={"Image": "image"})
     sagemaker.create_model_package_group(ModelPackageGroupName="group")
+    sagemaker.create_hyper_parameter_tuning_job(**tuning("search"))
     names = [f"x{number}" for number in range(3)]
     for name in names:
         sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition("end"), RoleArn=ROLE)
@@ -129,6 +137,7 @@ def test_a_token_that_is_none_of_its_own_is_refused(sagemaker, made, operation):
         "ResourceArn": "arn:aws:sagemaker:us-east-1:000000000000:model/model",
         "Resource": "Pipeline",
         "PipelineExecutionArn": None,
+        "HyperParameterTuningJobName": "search",
     }
     members = {name: value for name, value in fixed.items() if name in shape.members}
     if "PipelineExecutionArn" in members:

@@ -66,6 +66,23 @@ def transform(name):
     }
 
 
+def tuning(name):
+    job = training("unused")
+    definition = {
+        member: job[member] for member in ("RoleArn", "OutputDataConfig", "ResourceConfig", "StoppingCondition")
+    }
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+        },
+        "TrainingJobDefinition": {**definition, "AlgorithmSpecification": job["AlgorithmSpecification"]},
+    }
+
+
 class Story:
     """Writes and reads against one server."""
 
@@ -133,12 +150,14 @@ class Story:
             ("ListPipelineExecutionSteps", execution),
             *(
                 (f"Describe{title}Job", {f"{title}JobName": name})
-                for title in ("Processing", "Training", "Transform")
+                for title in ("Processing", "Training", "Transform", "HyperParameterTuning")
                 for name in ("job", "gone")
             ),
             ("ListProcessingJobs", {}),
             ("ListTrainingJobs", {}),
             ("ListTransformJobs", {}),
+            ("ListHyperParameterTuningJobs", {}),
+            ("ListTrainingJobsForHyperParameterTuningJob", {"HyperParameterTuningJobName": "job"}),
             ("DescribeModel", {"ModelName": "model"}),
             ("ListModels", {}),
             ("DescribeModelPackageGroup", {"ModelPackageGroupName": "group"}),
@@ -279,6 +298,11 @@ def jobs(story):
             story.write(f"Create{title}Job", **create("gone"))
             story.change(f"{title.lower()}_job", "gone", **{f"{title}JobStatus": "Completed"})
             story.write(f"Delete{title}Job", **{f"{title}JobName": "gone"})
+    for name in ("job", "gone"):
+        story.write("CreateHyperParameterTuningJob", **tuning(name))
+        story.write("StopHyperParameterTuningJob", HyperParameterTuningJobName=name)
+    story.change("tuning_job", "gone", HyperParameterTuningJobStatus="Stopped")
+    story.write("DeleteHyperParameterTuningJob", HyperParameterTuningJobName="gone")
 
 
 def registry(story):

@@ -432,7 +432,7 @@ def test_pipelines_and_executions_are_found_by_search(sagemaker, pipeline):
     assert found["TotalHits"] == {"Value": 1, "Relation": "EqualTo"}
 
 
-@pytest.mark.parametrize("kind", ["ClarifyCheck", "Tuning", "EMR", "AutoML"])
+@pytest.mark.parametrize("kind", ["ClarifyCheck", "EMR", "AutoML"])
 def test_a_step_that_only_aws_runs_is_refused_as_such(sagemaker, kind):
     """501 and not ValidationException: the definition is right, also when the step stands in a branch."""
     condition = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
@@ -441,3 +441,11 @@ def test_a_step_that_only_aws_runs_is_refused_as_such(sagemaker, kind):
     with pytest.raises(ClientError, match=rf"NotImplementedException.*steps of Type {kind}") as caught:
         create(sagemaker, a_name(), {**DEFINITION, "Steps": steps})
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_a_search_that_only_aws_makes_is_refused_as_such(sagemaker):
+    """501 when the pipeline is created: the other strategies run."""
+    config = {"HyperParameterTuningJobConfig": {"Strategy": "Hyperband"}}
+    steps = [{"Name": "Tune", "Type": "Tuning", "Arguments": config}]
+    with pytest.raises(ClientError, match=r"NotImplementedException.*Tuning with Strategy Hyperband"):
+        create(sagemaker, a_name(), {**DEFINITION, "Steps": steps})

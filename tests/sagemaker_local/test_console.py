@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.integration import axe
 from tests.integration.browser import MISSING, Browser, available
 from tests.sagemaker_local.conftest import LocalAws
 from tests.sagemaker_local.run_support import BUCKET, Run, again, definition, put
@@ -85,7 +86,8 @@ def test_nothing_can_be_injected(local_aws, finished):
     """Logs, messages, keys and contents of objects are text; no script may run whatever a page holds."""
     _, html, headers = ask(local_aws, page_of(finished))
     assert "default-src 'none'" in headers["content-security-policy"]
-    assert "script" not in headers["content-security-policy"]
+    assert "script-src 'self';" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
     broken = re.search(r'href="(/_local/console/jobs/processing-job/[^"]*Broken[^"]*)"', html)
     assert broken
     pages = [
@@ -96,7 +98,7 @@ def test_nothing_can_be_injected(local_aws, finished):
         ask(local_aws, f"/_local/console/groups/{quote(EVIL, safe='')}")[1],
     ]
     for each in pages:
-        assert "<script" not in each
+        assert re.findall(r"<script[^>]*>", each) == ['<script src="/_local/console/live.js" defer>']
         assert "&lt;script&gt;" in each
 
 
@@ -125,6 +127,7 @@ def test_a_prefix_lists_what_lies_below_it(local_aws, finished):
         ("/_local/console/s3/..%2F..%2Fetc/passwd", "GET", {}, 404),
         ("/_local/console", "GET", {}, 307),
         ("/_local/console/style.css", "GET", {}, 200),
+        ("/_local/console/live.js", "GET", {}, 200),
     ],
 )
 def test_what_is_wrong_is_told(local_aws, path, method, headers, status):
@@ -174,3 +177,39 @@ def test_it_fits_a_phone_and_is_used_by_keyboard(local_aws, finished):
     assert "owned" not in facts["title"]
     assert "Broken: Failed" in facts["described"]
     assert json.dumps(facts)
+
+
+@pytest.mark.skipif(not available(), reason=MISSING)
+def test_axe_finds_nothing_and_states_change_as_they_do(local_aws, finished, tmp_path):
+    """No page keeps anyone out; an open page follows its execution, tells what changed, and keeps the focus."""
+    source = axe.source()
+    signal = tmp_path / "go"
+    text = definition(
+        shell("First", "true"),
+        shell("Second", f"until test -e {signal}; do sleep 0.05; done", DependsOn=["First"]),
+    )
+    run = again(local_aws, create(local_aws, text))
+    run.wait_step("Second", "Executing")
+    job = re.search(
+        r'href="(/_local/console/jobs/processing-job/[^"]*Broken[^"]*)"', ask(local_aws, page_of(finished))[1]
+    )
+    assert job
+    pages = ["/", job[1].removeprefix("/_local/console"), page_of(finished).removeprefix("/_local/console")]
+    pages += [f"/s3/{BUCKET}/console%2F", "/nothing", page_of(run).removeprefix("/_local/console")]
+    with Browser() as browser:
+        for width, height, scheme in ((1280, 900, "dark"), (390, 844, "light")):
+            browser.resize(width, height)
+            browser.theme(scheme)
+            for path in pages:
+                browser.open(f"{local_aws.endpoint_url}/_local/console{path}")
+                assert axe.problems(browser, source) == [], path
+        # The last one is still open, and its second step runs.
+        browser.run("document.querySelector('svg a').focus(); window.sameDocument = true")
+        signal.touch()
+        browser.wait("return document.getElementById('graph-desc').textContent.includes('Second: Succeeded')", 30)
+        browser.wait("return document.querySelector('main').dataset.refresh === '0'", 30)
+        said = browser.run("return document.getElementById('said').textContent")
+        assert "Succeeded" in said
+        assert browser.run("return window.sameDocument && document.activeElement === document.querySelector('svg a')")
+        screen(browser, "followed")
+    run.wait()

@@ -58,7 +58,7 @@ def test_a_sound_definition_has_no_problems():
         ),
         ([step(DependsOn=["B"]), step("B", DependsOn=["A"])], "in a circle: A -> B -> A"),
         ([fail("x", DependsOn=["A"]), step(), fail(get("Steps.Fail.x"), "Two")], "refers to a Fail step"),
-        ([{"Name": "A", "Type": "Tuning", "Arguments": {}}], "does not run steps of Type Tuning"),
+        ([{"Name": "A", "Type": "EMR", "Arguments": {}}], "does not run steps of Type EMR"),
         ([{"Name": "A", "Type": "ClarifyCheck", "Arguments": {}}], "does not run steps of Type ClarifyCheck"),
         ([{"Name": "A", "Type": "Callback", "Arguments": {}}], "SqsQueueUrl is missing"),
         ([{"Name": "A", "Type": "Nonsense", "Arguments": {}}], "Type 'Nonsense' is unknown"),

@@ -291,3 +291,29 @@ def test_job_settings_are_contract_files(local_aws):
     run.wait()
     lines = log_lines(local_aws, "/aws/sagemaker/TrainingJobs", training_job(run, "Script")["TrainingJobName"])
     assert json.loads("".join(lines)) == request["HyperParameters"]
+
+
+def test_xgboost_is_tuned_by_a_metric_of_its_own(local_aws, trained):
+    """The objective's metric is computed though nobody lists it, and the best job is the one with its best value."""
+    arguments = training(eval_metric="logloss")["Arguments"]
+    static = {name: value for name, value in arguments.pop("HyperParameters").items() if name != "max_depth"}
+    request = {
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "validation:auc"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 2},
+            "ParameterRanges": {"IntegerParameterRanges": [{"Name": "max_depth", "MinValue": "1", "MaxValue": "6"}]},
+        },
+        "TrainingJobDefinition": {**arguments, "StaticHyperParameters": static},
+    }
+    step = {"Name": "Tune", "Type": "Tuning", "Arguments": request}
+    run = start(local_aws, definition(step))
+    name = run.wait()["Tune"]["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2]
+    described = run.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert described["TrainingJobStatusCounters"]["Completed"] == 2
+    best = described["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]
+    job = run.sagemaker.describe_training_job(TrainingJobName=described["BestTrainingJob"]["TrainingJobName"])
+    finals = {each["MetricName"]: each["Value"] for each in job["FinalMetricDataList"]}
+    assert best == {"MetricName": "validation:auc", "Value": pytest.approx(finals["validation:auc"])}
+    assert finals["validation:auc"] > 0.8
+    assert "validation:logloss" in finals

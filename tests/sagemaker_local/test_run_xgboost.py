@@ -1,25 +1,23 @@
-"""The built-in XGBoost as a process: from channels and hyperparameters to a model, or one clear failure."""
+"""The built-in XGBoost as a program: from channels and hyperparameters to a model, or one clear failure."""
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import random
 import re
 import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sagemaker_local.runtimes import hyperparameters
+from sagemaker_local.runtimes import failure, hyperparameters, xgboost_training
 from sagemaker_local.runtimes.failure import UserError
 from sagemaker_local.runtimes.lean import import_xgboost
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = [sys.executable, "-m", "sagemaker_local.runtimes.xgboost_training", "--ml"]
 BINARY = {
     "num_round": "20",
     "objective": "binary:logistic",
@@ -35,29 +33,36 @@ class Workshop:
     def __init__(self, ml: Path) -> None:
         self.ml = ml
 
-    def start(self, channels: dict[str, Any], given: dict[str, str], kind: str) -> subprocess.CompletedProcess[str]:
+    def start(
+        self, channels: dict[str, Any], given: dict[str, str], kind: str, hosts: int = 1, sharing: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the program in this process: starting Python and XGBoost anew is most of what a small job costs."""
         config = self.ml / "input/config"
         config.mkdir(parents=True)
         (config / "hyperparameters.json").write_text(json.dumps(given))
         (config / "inputdataconfig.json").write_text(
-            json.dumps({name: {"TrainingInputMode": "File", "ContentType": kind} for name in channels})
+            json.dumps(
+                {
+                    name: {"TrainingInputMode": "File", "ContentType": kind, "S3DistributionType": sharing}
+                    for name in channels
+                }
+            )
         )
+        names = [f"algo-{number}" for number in range(1, hosts + 1)]
+        (config / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-1", "hosts": names}))
         for name, files in channels.items():
             directory = self.ml / "input/data" / name
             directory.mkdir(parents=True)
             for file, text in files.items():
                 (directory / file).write_text(text)
-        return subprocess.run(
-            [*PROGRAM, str(self.ml)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"},
-        )
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as errors:
+            code = failure.run(self.ml, xgboost_training.train)
+        return subprocess.CompletedProcess([], code, out.getvalue(), errors.getvalue())
 
-    def run(self, channels: dict[str, Any], given: dict[str, str] = BINARY, kind: str = "text/csv") -> str:
-        done = self.start(channels, given, kind)
+    def run(
+        self, channels: dict[str, Any], given: dict[str, str] = BINARY, kind: str = "text/csv", **sharing: Any
+    ) -> str:
+        done = self.start(channels, given, kind, **sharing)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -223,6 +228,28 @@ GOOD = "1,0.5,0.5\n0,0.2,0.1\n"
 def test_data_that_cannot_be_used_is_named_by_its_place(workshop, channels, expected):
     """One message with file, line or row, and what is wrong there."""
     assert expected in workshop.fail(channels)
+
+
+@pytest.mark.parametrize(("sharing", "copies"), [("FullyReplicated", 3), ("ShardedByS3Key", 1)])
+def test_several_instances_train_one_model_on_the_data_of_all(tmp_path, sharing, copies):
+    """Sharded rows count once; rows that each of three instances has count three times, as gradients are added up."""
+    table = rows(300, 4)
+    several, one = Workshop(tmp_path / "several"), Workshop(tmp_path / "one")
+    given = {**BINARY, "min_child_weight": "20", "lambda": "30", "tree_method": "hist", "nthread": "1"}
+    said = several.run({"train": {"a.csv": text(table)}}, given, hosts=3, sharing=sharing)
+    one.run({"train": {"a.csv": text(table * copies)}}, given)
+    assert ("counts 3 times" in said) == (copies == 3)
+    matrix = import_xgboost().DMatrix(np.array(table)[:, 1:])
+    assert several.booster().predict(matrix) == pytest.approx(one.booster().predict(matrix), abs=1e-5)
+
+
+def test_exact_does_not_train_on_several_instances(workshop):
+    """XGBoost does not distribute it, and the message says what it does."""
+    done = workshop.start(
+        {"train": {"a.csv": text(rows(20, 1))}}, {**BINARY, "tree_method": "exact"}, "text/csv", hosts=2
+    )
+    assert done.returncode == 2
+    assert "XGBoost distributes approx and hist only" in done.stderr
 
 
 def test_classes_beyond_num_class_are_refused(workshop):
