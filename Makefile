@@ -4,7 +4,7 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check
+.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check constraints
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade'
 PROBLEM ?= binary_classification
 new-use-case: install ## a commented use-case file with every key, and scripts that work (NAME=... PROBLEM=binary_classification|regression)
 	@$(AWS_PYTHON) -m local.new_use_case $(NAME) --problem $(PROBLEM)
+
+constraints: install ## limits of a use case: suggested, overridden, and what each change would have flagged on the last 30 days (USE_CASE=churn ENV=)
+	@$(AWS_PYTHON) -m local.constraints --use-case "$(USE_CASE)" --environment $(ENV) $(ARGS)
 
 wheelhouse: ## fetch what the bundled monitor needs on AWS into dist/wheelhouse; deployment puts it into S3
 	@PYTHONPATH=$(CURDIR) $(PYTHON) -m include.infrastructure.wheelhouse

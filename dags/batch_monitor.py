@@ -73,6 +73,7 @@ def build(use_case: UseCase) -> DAG:
                 "InputDataUri": "{{ ti.xcom_pull(task_ids='wait_for_batch')['prefix'] }}",
                 "OutputPrefixUri": "{{ ti.xcom_pull(task_ids='wait_for_batch')['output_prefix'] }}",
                 "ModelPackageArn": "{{ ti.xcom_pull(task_ids='resolve_model')['arn'] }}",
+                "ConstraintsUri": "{{ ti.xcom_pull(task_ids='resolve_model')['constraints_uri'] }}",
             },
         )
         # Any end comes back as an outcome: assess_batch judges, because a broken schema ends Failed and is a held day.

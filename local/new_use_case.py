@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -76,7 +76,7 @@ def use_case_file(problem: str) -> str:
     head = (
         "# yaml-language-server: $schema=../../docs/contracts/use_case.schema.json\n"
         "# Keys behind a # stand at their defaults. The file's name is the use case's name. It is read without a\n"
-        "# redeploy of code; `data`, `model` and `monitor` go into the pipelines (`make pipelines`, `make deploy`).\n"
+        "# redeploy of code; data, model and monitor.engine go into the pipelines (`make pipelines`, `make deploy`).\n"
     )
     return head + "".join(f"{line}\n" for line in _section(UseCase, "", to_fill))
 
@@ -118,9 +118,17 @@ def _comment(indent: str, text: str) -> Iterator[str]:
 
 
 def model_of(info: FieldInfo) -> type[BaseModel] | None:
-    """Return the section that a key holds, or None when it holds a value."""
+    """Return the section that a key holds, or None when it holds a value or sections by name."""
+    if section_by_name(info) is not None:
+        return None
     options = [info.annotation, *getattr(info.annotation, "__args__", ())]
     return next((item for item in options if isinstance(item, type) and issubclass(item, BaseModel)), None)
+
+
+def section_by_name(info: FieldInfo) -> type[BaseModel] | None:
+    """Return the section that stands under each name of a mapping, such as a column's; None for any other key."""
+    inner = getattr(info.annotation, "__args__", ())[-1:] if get_origin(info.annotation) is dict else ()
+    return next((item for item in inner if isinstance(item, type) and issubclass(item, BaseModel)), None)
 
 
 def default_of(info: FieldInfo) -> str:

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from include.infrastructure.environment import Environment
 from local.environment import REPO
-from local.new_use_case import default_of, model_of
+from local.new_use_case import default_of, model_of, section_by_name
 from sagemaker_batch.use_case import UseCase
 
 PAGE = REPO / "docs" / "reference.md"
@@ -78,10 +78,16 @@ def _keys(model: type[BaseModel], path: str, *, skip: set[str]) -> Iterator[tupl
             yield from _keys(inner, f"{path}{key}.", skip=set())
             continue
         yield f"{path}{key}", "required" if info.is_required() else f"`{default_of(info)}`", _said(info)
+        named = section_by_name(info)
+        if named is not None:
+            yield from _keys(named, f"{path}{key}.<name>.", skip=set())
 
 
 def _said(info: FieldInfo) -> str:
-    choices = [repr(item) for item in getattr(info.annotation, "__args__", ()) if isinstance(item, str)]
+    options = [*getattr(info.annotation, "__args__", ())]
+    # Of `Literal[...] | None`, what the literal has.
+    options += [inner for item in options for inner in getattr(item, "__args__", ())]
+    choices = [repr(item) for item in options if isinstance(item, str)]
     text = info.description or ""
     return f"{text} One of {', '.join(choices)}.".strip() if choices else text
 

@@ -33,6 +33,7 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
     input_uri = ParameterString("InputDataUri")
     prefix = ParameterString("OutputPrefixUri")
     package = ParameterString("ModelPackageArn", default_value="")
+    constraints = ParameterString("ConstraintsUri", default_value="")
     fail_on_violation = ParameterBoolean("FailOnViolation", default_value=False)
     processing_type = ParameterString("ProcessingInstanceType", default_value=settings.instance("processing"))
     transform_type = ParameterString("TransformInstanceType", default_value=settings.instance("transform"))
@@ -46,6 +47,7 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
         inputs={
             "ModelPackageGroupName": names.model_package_group(use_case.name, environment.name),
             "ModelPackageArn": package,
+            "ConstraintsUri": constraints,
         },
         outputs=[LambdaOutput(output_name=name, output_type=LambdaOutputTypeEnum.String) for name in LAMBDA_OUTPUTS],
     )
@@ -81,6 +83,7 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
                 input_uri,
                 prefix,
                 package,
+                constraints,
                 fail_on_violation,
                 processing_type,
                 transform_type,

@@ -142,7 +142,6 @@ def _analyzer(
             "dataset_source": f"{parts.INPUT}/dataset",
             "output_path": f"{parts.OUTPUT}/monitoring",
             "publish_cloudwatch_metrics": "Disabled",
-            **settings.use_case.monitor.overrides.model_dump(exclude_none=True),
             **({"sensitive_features": json.dumps(sensitive)} if sensitive else {}),
             **environment,
         },

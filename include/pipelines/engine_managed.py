@@ -25,7 +25,6 @@ from sagemaker_batch import names
 
 def check_job(settings: Settings, session: PipelineSession, instance_type: Any) -> CheckJobConfig:
     """Return how both pipelines run the analyzer."""
-    overrides = settings.use_case.monitor.overrides.model_dump(exclude_none=True)
     sensitive = settings.use_case.data.sensitive
     return CheckJobConfig(
         role=settings.role,
@@ -34,7 +33,7 @@ def check_job(settings: Settings, session: PipelineSession, instance_type: Any) 
         volume_size_in_gb=30,
         max_runtime_in_seconds=settings.environment.max_runtime.monitoring,
         sagemaker_session=session,
-        env={**overrides, **({"sensitive_features": json.dumps(sensitive)} if sensitive else {})} or None,
+        env={"sensitive_features": json.dumps(sensitive)} if sensitive else None,
     )
 
 

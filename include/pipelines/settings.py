@@ -15,6 +15,7 @@ from sagemaker_batch.use_case import UseCase
 HERE = Path(__file__).parent
 COMPILED = HERE / "compiled"
 INDEX = "compiled.json"
+COMPILED_SECTIONS: Any = {"name": True, "data": True, "model": True, "monitor": {"engine"}}
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ def settings_of(use_case: UseCase, environment: Environment) -> Settings:
 def inputs_digest(settings: Settings) -> str:
     """Digest of all that the definitions follow from: when it differs, they are stale.
 
-    Schedule, alerts, owners and severity are not in it: they are edited without compiling.
+    Schedule, alerts, owners, severity and the monitor's overrides are not in it: they are edited without compiling.
     """
     content: dict[str, Any] = {
-        "use_case": settings.use_case.model_dump(mode="json", include={"name", "data", "model", "monitor"}),
+        "use_case": settings.use_case.model_dump(mode="json", include=COMPILED_SECTIONS),
         "environment": settings.environment.model_dump(mode="json", exclude={"inbox", "mwaa"}),
         "code": settings.code_digest,
         "authoring": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(HERE.glob("*.py"))},

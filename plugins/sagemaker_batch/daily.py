@@ -57,7 +57,7 @@ class Daily:
     @final
     def resolve_model(self, **context: Any) -> dict[str, Any]:
         """Resolve the policy once, so that the whole run uses the version that was found."""
-        from sagemaker_batch import records, registry
+        from sagemaker_batch import constraints, records, registry
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.errors import BadRun
         from sagemaker_batch.settings import settings
@@ -84,7 +84,10 @@ class Daily:
             "version": version.version,
             "model_name": version.model_name,
             "statistics_uri": version.statistics_uri,
-            "constraints_uri": version.constraints_uri,
+            "constraints_uri": constraints.settle(
+                default_client("s3", here), version.constraints_uri, self.use_case.monitor.overrides
+            ),
+            "suggested_constraints_uri": version.constraints_uri,
             "feature_schema_uri": version.feature_schema_uri,
             "approved_at": version.approved_at.isoformat() if version.approved_at else "",
         }

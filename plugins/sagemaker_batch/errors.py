@@ -17,6 +17,10 @@ class MonitorError(BatchError):
     """The monitor or the transform did not do its work, so there is no verdict."""
 
 
+class ConstraintsError(BatchError):
+    """A use case's overrides do not fit the constraints of the model that scores."""
+
+
 class ExecutionError(BatchError):
     """A pipeline execution cannot be started, or did not end well."""
 

@@ -75,6 +75,7 @@ def build(
         "rows_out": rows_out,
         "model_package_arn": model["arn"],
         "model_package_version": model["version"],
+        "constraints_uri": model["constraints_uri"],
         "execution_arn": execution["arn"],
         "execution_created": execution["created"],
         "verdict": verdict["verdict"],

@@ -176,6 +176,20 @@ def complete(version: ModelVersion) -> ModelVersion:
     return version
 
 
+def constraints_of(version: ModelVersion, given: str = "") -> str:
+    """Return the constraints that a run checks by: those given, which lie beside the version's own, or its own.
+
+    Raises:
+        RegistryError: those given belong to another version.
+    """
+    if given and not given.startswith(version.constraints_uri.rpartition("/")[0] + "/"):
+        raise RegistryError(
+            f"ConstraintsUri is {given}, which does not lie beside the constraints of version {version.version} of "
+            f"{version.group!r} ({version.constraints_uri}). Leave it empty, or pin the version that they belong to."
+        )
+    return given or version.constraints_uri
+
+
 def approve(client: Any, arn: str, description: str, by: str = "") -> ModelVersion:
     """Approve a version and record when and by whom, which AWS itself does not keep.
 

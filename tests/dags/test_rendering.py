@@ -43,15 +43,15 @@ def test_the_daily_start_carries_the_days_own_places(dags, policy):
         "prefix": "s3://b/in/dt=2026-03-03/",
         "output_prefix": "s3://b/out/dt=2026-03-03",
     }
-    task = render(
-        dag, "start_batch_monitor", Xcoms(wait_for_batch=given, resolve_model={"arn": "arn:p", "policy": policy})
-    )
+    resolved = {"arn": "arn:p", "policy": policy, "constraints_uri": "s3://b/c.json"}
+    task = render(dag, "start_batch_monitor", Xcoms(wait_for_batch=given, resolve_model=resolved))
     assert task.pipeline_name == "churn-batch-monitor-local"
     assert task.about == "2026-03-03"
     assert task.parameters == {
         "InputDataUri": "s3://b/in/dt=2026-03-03/",
         "OutputPrefixUri": "s3://b/out/dt=2026-03-03",
         "ModelPackageArn": "arn:p",
+        "ConstraintsUri": "s3://b/c.json",
     }
 
 

@@ -50,7 +50,7 @@ class PlayedSageMaker:
     def describe_pipeline(self, PipelineName):  # noqa: N803 - boto3 names it so
         kind = "batch-monitor" if "batch" in PipelineName else "train-baseline"
         names = {
-            "batch-monitor": ["InputDataUri", "OutputPrefixUri", "ModelPackageArn"],
+            "batch-monitor": ["InputDataUri", "OutputPrefixUri", "ModelPackageArn", "ConstraintsUri"],
             "train-baseline": ["InputDataUri", "OutputPrefixUri", "AccuracyThreshold", "ModelApprovalStatus"],
         }[kind]
         return {"PipelineDefinition": json.dumps({"Parameters": [{"Name": name, "Type": "String"} for name in names]})}
@@ -211,6 +211,7 @@ def test_a_clean_day_is_published_and_nobody_is_told(house):
         "InputDataUri": f"s3://{house.bucket}/churn/input/dt={DAY}/",
         "OutputPrefixUri": f"s3://{house.bucket}/churn/batches/dt={DAY}",
         "ModelPackageArn": PACKAGE,
+        "ConstraintsUri": f"s3://{house.bucket}/baseline/statistics.json",
     }
     assert DAY in request["PipelineExecutionDisplayName"]
 

@@ -12,7 +12,10 @@ from sagemaker_batch import registry
 
 
 def handler(event: dict[str, Any], _context: object = None) -> dict[str, str]:
-    """Resolve `ModelPackageArn` (empty: the latest approved) of `ModelPackageGroupName`; every output is a text."""
+    """Resolve `ModelPackageArn` (empty: the latest approved) of `ModelPackageGroupName`; every output is a text.
+
+    `ConstraintsUri` is handed on when it is given and lies below the version's own: those that people have tuned.
+    """
     client = boto3.client("sagemaker")
     found = registry.resolve(client, event["ModelPackageGroupName"], event.get("ModelPackageArn") or "")
     return {
@@ -20,6 +23,6 @@ def handler(event: dict[str, Any], _context: object = None) -> dict[str, str]:
         "ModelPackageVersion": str(found.version),
         "ModelName": found.model_name,
         "StatisticsUri": found.statistics_uri,
-        "ConstraintsUri": found.constraints_uri,
+        "ConstraintsUri": registry.constraints_of(found, event.get("ConstraintsUri") or ""),
         "FeatureSchemaUri": found.feature_schema_uri,
     }

@@ -7,7 +7,7 @@ Airflow parses DAG files often, so this imports pydantic and YAML only (zone dat
 from sagemaker_batch.use_case.case import UseCase, json_schema
 from sagemaker_batch.use_case.data import Data, Label, Ready
 from sagemaker_batch.use_case.model import Instances, Model, Split
-from sagemaker_batch.use_case.monitor import Monitor, MonitorOverrides, Severity
+from sagemaker_batch.use_case.monitor import FeatureOverrides, Monitor, MonitorOverrides, Severity
 from sagemaker_batch.use_case.people import Alerts, Events, Retraining, Review, Routes
 from sagemaker_batch.use_case.problems import Problem, UseCaseError
 from sagemaker_batch.use_case.reading import load_use_case
@@ -20,6 +20,7 @@ __all__ = [
     "ConnectionId",
     "Data",
     "Events",
+    "FeatureOverrides",
     "Instances",
     "Label",
     "Model",

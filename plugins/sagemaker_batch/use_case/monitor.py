@@ -1,22 +1,77 @@
-"""Sections `monitor` and `severity`: who checks the day's data, and when a violation is critical."""
+"""Sections `monitor` and `severity`: who checks the day's data, by which limits, and when a violation is critical."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sagemaker_batch.use_case.section import Section
+from sagemaker_batch.use_case.section import ColumnName, Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Switch = Literal["Enabled", "Disabled"]
 
 
-class MonitorOverrides(Section):
-    """What the analyzer lets a use case change."""
+class Limits(Section):
+    """What can be set for all features and for one; names and values are those of Model Monitor's constraints.json."""
 
+    evaluate_constraints: Switch | None = Field(default=None, description="Whether anything is checked.")
+    perform_comparison: Switch | None = Field(
+        default=None, description="Whether the distribution is compared with the baseline's."
+    )
+    comparison_threshold: Share | None = Field(
+        default=None, description="Distance of two distributions of numbers above which it is drift; suggested: 0.1."
+    )
+    comparison_method: Literal["Robust", "Simple"] | None = Field(
+        default=None, description="Robust corrects the distance for small samples, Simple takes it as it is."
+    )
+    categorical_comparison_threshold: Share | None = Field(
+        default=None,
+        description="The same of categories; with ChiSquared the p-value below which it is drift; suggested: 0.1.",
+    )
     categorical_drift_method: Literal["LInfinity", "ChiSquared"] | None = Field(
         default=None, description="How drift of categories is measured."
+    )
+    datatype_check_threshold: Share | None = Field(
+        default=None, description="Share of the values that must have the baseline's type; suggested: 1."
+    )
+    domain_content_threshold: Share | None = Field(
+        default=None, description="Share of the values that must be in the domain; suggested: 1."
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Return what is set, by key."""
+        return self.model_dump(exclude_none=True)
+
+
+class FeatureOverrides(Limits):
+    """What is set for one feature; it wins over what is set for all."""
+
+    completeness: Share | None = Field(
+        default=None, description="Share of the rows that must have a value; suggested: the baseline's."
+    )
+    domains: list[str] | None = Field(
+        default=None, min_length=1, description="The allowed values of a category, in place of the baseline's."
+    )
+    domains_added: list[str] | None = Field(
+        default=None, min_length=1, description="Values that are allowed beside the baseline's."
+    )
+
+    @model_validator(mode="after")
+    def _one_domain(self) -> "FeatureOverrides":
+        if self.domains and self.domains_added:
+            raise ValueError("say either domains (in place of the baseline's) or domains_added (beside them)")
+        return self
+
+
+class MonitorOverrides(Limits):
+    """What people change of the constraints that the baseline suggests; `make constraints` shows what it does."""
+
+    features: dict[ColumnName, FeatureOverrides] = Field(
+        default_factory=dict, description="By column: the same keys, and those of one feature alone."
     )
 
 
 class Monitor(Section):
-    """Who checks the day's data."""
+    """Who checks the day's data, and by which limits."""
 
     engine: Literal["managed", "bundled"] = Field(
         default="managed", description="AWS's analyzer in check steps, or our own in a processing step; same reports."

@@ -113,7 +113,8 @@ def describe(error: Any, node: yaml.Node) -> Problem:
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     model: Any = UseCase
     for part in location:
-        model = model.model_fields[part].annotation
+        # A mapping's next part is a name of the person's own, such as a column.
+        model = model.__args__[1] if hasattr(model, "__args__") else model.model_fields[part].annotation
     return [name for name in model.model_fields if model is not UseCase or name != "name"]
 
 

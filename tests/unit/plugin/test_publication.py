@@ -30,7 +30,11 @@ def content(number=1, hour=1, rows_out=7):
         predictions=[{"uri": "s3://b/churn/batches/dt=2026-03-03/x/predictions/features.csv.out", "rows": rows_out}],
         rows_in=7,
         rows_out=rows_out,
-        model={"arn": "arn:aws:sagemaker:us-east-1:000000000000:model-package/g/1", "version": 1},
+        model={
+            "arn": "arn:aws:sagemaker:us-east-1:000000000000:model-package/g/1",
+            "version": 1,
+            "constraints_uri": "s3://b/c.json",
+        },
         execution={"arn": arn(number), "created": f"2026-03-04T{hour:02d}:00:00+00:00", "status": "Succeeded"},
         verdict={"verdict": "clean", "violations": [], "violated_features": [], "uri": "s3://b/churn/verdicts/x.json"},
         inputs=[{"key": "k", "size": 1, "etag": "e", "version_id": "", "modified": "2026-03-04T00:00:00+00:00"}],
