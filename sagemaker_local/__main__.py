@@ -123,7 +123,12 @@ def _runner(api: Api, state_dir: Path, runtimes_file: Path | None) -> Runner:
 
 async def _run(api: Api, delegate: Delegate, delivery: Delivery, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    app = Server(api, delegate, delivery.forwarded)
+
+    def performed(operation: str) -> None:
+        delegate.performed(operation)
+        delivery.forwarded(operation)
+
+    app = Server(api, delegate, performed)
     config = uvicorn.Config(
         app,
         http=Connection,

@@ -4,6 +4,9 @@ Run by path, isolated (``python -I aws_child.py <descriptor of the listening soc
 `delegate.py`: the Lambda functions that it starts inherit both, and must find nothing of ours on their path that is not
 in their zip.
 
+ministack saves what it holds (queues, topics, functions, roles, rules; S3 it writes at once) when it ends. Here it also
+does so shortly after each byte on its standard input: then little is lost when it is killed. Logs are too large for it.
+
 It ends, saving its state, on SIGTERM, on SIGINT and when its standard input ends: the parent holds the other side of
 that pipe, so the end comes even when the parent was killed with SIGKILL.
 """
@@ -21,6 +24,19 @@ from pathlib import Path
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+# Between the first request to save and the file: what changes at once is saved at once.
+_SAVE_SECONDS = 0.2
+_TOO_LARGE = frozenset({"cloudwatch_logs", "cloudwatch", "s3"})
+
+
+def _save() -> None:
+    """Write the state of each service that was used, each file whole or not at all, as ministack does at its end."""
+    from ministack import app
+    from ministack.core.persistence import save_all
+
+    states = app._build_persistence_save_dict()  # noqa: SLF001 - ministack is pinned, and this module alone knows it
+    save_all({name: state for name, state in states.items() if name not in _TOO_LARGE})
+
 
 async def _run(descriptor: int) -> None:
     from ministack.app import app  # reads its environment when it is imported
@@ -30,9 +46,19 @@ async def _run(descriptor: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
+    pending: list[asyncio.TimerHandle] = []
+
+    def save() -> None:
+        pending.clear()
+        _save()
+
+    def save_soon() -> None:
+        if not pending:
+            pending.append(loop.call_later(_SAVE_SECONDS, save))
+
     def watch_parent() -> None:
-        while os.read(0, 1):
-            pass
+        while os.read(0, 4096):
+            loop.call_soon_threadsafe(save_soon)
         loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=watch_parent, name="watch-parent", daemon=True).start()

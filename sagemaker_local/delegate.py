@@ -1,8 +1,8 @@
 """The rest of AWS: ministack as a supervised child process. This and `aws_child.py` are all that know it.
 
-ministack writes S3 objects to disk at once; everything else (queues, topics, functions, roles, logs) it saves when it
-is ended gracefully. After it died it is started again, `starts` counts up, and a supervisor that sees that re-applies
-its deployment.
+ministack writes S3 objects to disk at once; everything else (queues, topics, functions, roles, rules, logs) it saves
+when it is ended gracefully, and all but logs also shortly after a change, when it is told of one (`performed`). After
+it died it is started again, and `starts` counts up: a supervisor that sees that may apply its deployment again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _READY_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _MAX_BACKOFF_SECONDS = 5.0
+
+# What changes nothing that is saved, by the beginnings of operations; and services whose state is not saved on the way.
+_READING = ("Get", "List", "Describe", "Head", "Filter", "Invoke", "PutMetricData", "PutLogEvents", "PutEvents", "?")
+_UNSAVED = frozenset({"s3", "logs", "cloudwatch", "sts"})
 
 # What a child needs of this machine. Credentials and settings of the real AWS are not among it.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH")
@@ -87,6 +91,16 @@ class Delegate:
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
         self._ready.clear()
+
+    def performed(self, operation: str) -> None:
+        """Have the child save its state soon when an operation (``sqs:CreateQueue``) may have changed it."""
+        service, _, name = operation.partition(":")
+        process = self._process
+        if service in _UNSAVED or name.startswith(_READING) or process is None or process.stdin is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # it has just ended; there is nothing to save any more
+            process.stdin.write(b"s")
+            process.stdin.flush()
 
     def _supervise(self) -> None:
         backoff = _POLL_SECONDS

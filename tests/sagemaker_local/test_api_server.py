@@ -280,15 +280,44 @@ def start_beside(local_aws, state_dir, port, *arguments):
 
 @NEEDS_PROC
 def test_the_rest_of_aws_is_started_again_when_it_dies(make_local_aws, wait_for):
-    """Health counts the second start, and objects are still there."""
+    """Health counts the second start; objects are still there, and so is what was made a moment before."""
     server = make_local_aws("aws", "--api-only").start()
     s3 = server.client("s3", retries={"total_max_attempts": 10, "mode": "standard"})
     s3.create_bucket(Bucket="kept")
     s3.put_object(Bucket="kept", Key="k", Body=b"v")
+    make_others(server)
+    saved = server.state_dir / "ministack" / "saved"
+    wait_for(lambda: "kept-target" in text_of(saved / "eventbridge.json"), 30, "the rule's target to be saved")
+    wait_for(lambda: "kept message" in text_of(saved / "sqs.json"), 30, "the message to be saved")
     os.kill(child_of(server), signal.SIGKILL)
     wait_for(lambda: server.health()["aws_starts"] == 2 and server.health()["ready"], 60, "the second start")
     with s3.get_object(Bucket="kept", Key="k")["Body"] as body:
         assert body.read() == b"v"
+    events = server.client("events")
+    assert events.describe_rule(Name="kept")["State"] == "ENABLED"
+    assert [each["Id"] for each in events.list_targets_by_rule(Rule="kept")["Targets"]] == ["kept-target"]
+    queue = server.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"]
+    assert server.client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "kept message"
+    assert server.client("lambda").get_function(FunctionName="ours")["Configuration"]["FunctionName"] == "ours"
+    assert [topic["TopicArn"].rpartition(":")[2] for topic in server.client("sns").list_topics()["Topics"]] == ["kept"]
+    assert server.client("iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
+
+
+def make_others(server):
+    """Make a queue with a message, a topic, a role, a function, and a rule with a target."""
+    create_function(server.client("lambda"))
+    server.client("sns").create_topic(Name="kept")
+    server.client("iam").create_role(RoleName="kept", AssumeRolePolicyDocument="{}")
+    queue = server.client("sqs").create_queue(QueueName="kept")["QueueUrl"]
+    events = server.client("events")
+    events.put_rule(Name="kept", EventPattern='{"source": ["aws.sagemaker"]}')
+    arn = "arn:aws:sqs:us-east-1:000000000000:kept"
+    events.put_targets(Rule="kept", Targets=[{"Id": "kept-target", "Arn": arn}])
+    server.client("sqs").send_message(QueueUrl=queue, MessageBody="kept message")
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 @NEEDS_PROC
