@@ -124,12 +124,19 @@ def _check_sizes(batch: dict[str, Any], given: dict[str, Any]) -> None:
     """Compare what PrepareBatch read with what the run pinned.
 
     Raises:
-        InputNotReady: it read files of other sizes than those pinned.
+        InputNotReady: it read a file that was not pinned, or one of another size.
     """
-    pinned = {item["key"].rsplit("/", 1)[-1]: item["size"] for item in given["objects"]}
+    # Both sides name a file by its path below the day's prefix: folders of a day may use the same names.
+    _, prefix = split_s3_uri(given["prefix"])
+    pinned = {item["key"].removeprefix(prefix): item["size"] for item in given["objects"]}
     for item in batch.get("inputs", []):
-        name = item["name"].rsplit("/", 1)[-1]
-        if name in pinned and pinned[name] != item["size"]:
+        name = item["name"]
+        if name not in pinned:
+            raise InputNotReady(
+                f"The pipeline read {given['prefix']}{name}, which was not there when the run began. Run the day again "
+                "when its sender has finished."
+            )
+        if pinned[name] != item["size"]:
             raise InputNotReady(
                 f"{given['prefix']}{name} had {pinned[name]} bytes when the run began and {item['size']} when the "
                 "pipeline read it: it was replaced in between. Run the day again when its sender has finished."

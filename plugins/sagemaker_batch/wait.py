@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowFailException
 
-from sagemaker_batch.errors import BatchError
+from sagemaker_batch.errors import BatchError, InputNotReady
 from sagemaker_batch.use_case import UseCase
 
 
@@ -46,8 +46,11 @@ class BatchInputSensor(BaseSensorOperator):
         asked = run_request(context, use_case.schedule.timezone)
         ready = use_case.data.ready
         prefix = use_case.input_uri(here.bucket, asked.day)
-        objects = list_input(default_client("s3", here), prefix)
-        missing = why_not_ready(objects, prefix, ready, now)
+        try:
+            objects = list_input(default_client("s3", here), prefix)
+            missing = why_not_ready(objects, prefix, ready, now)
+        except InputNotReady as error:  # its sender is at work: that is no end of the wait
+            objects, missing = [], str(error)
         if missing:
             until = asked.ends + timedelta(minutes=ready.deadline_minutes)
             if asked.waits and now < until:
@@ -56,7 +59,7 @@ class BatchInputSensor(BaseSensorOperator):
             why = (
                 f"the deadline {until.isoformat()} has passed" if asked.waits else f"a {asked.run_type} run never waits"
             )
-            raise AirflowFailException(
+            raise InputNotReady(
                 f"Batch day {asked.day} of {use_case.name} has no complete input: {missing}; {why}. "
                 f"Put the day's files below {prefix} and run the day again."
             )

@@ -4,12 +4,11 @@ Airflow's own patience is what a fault's row would otherwise measure: five minut
 The mechanisms are the same with seconds.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import signals
+from local import environment, signals
 from local.cloud import Cloud
 from local.house import House, Ports, quietly
 from sagemaker_batch import names
@@ -20,6 +19,8 @@ from tests.integration.conftest import USE_CASE, Laptop, open_house, train_and_a
 # look at an execution of `throttled` is refused.
 BERLIN, DOOMED, THROTTLED = "berlin", "doomed", "throttled"
 COPIES = (BERLIN, DOOMED, THROTTLED)
+STATE = environment.REPO / ".local" / "faults"
+USE_CASES = STATE / "use-cases"
 PATIENCE = {
     # A worker that has not spoken for so long is dead; it speaks every two seconds.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "25",
@@ -51,11 +52,12 @@ def changed(text: str, before: str, after: str) -> str:
     return text.replace(before, after)
 
 
-def new_house(folder: Path, airflow_venv: str = ".venv") -> House:
-    """Return a house, not yet taken."""
-    use_cases = write_use_cases(folder / "use-cases-of-faults")
-    overrides = {**PATIENCE, "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(use_cases)}
-    return House(folder, Ports.free(), overrides=overrides, airflow_venv=airflow_venv)
+def new_house(airflow_venv: str = ".venv") -> House:
+    """Return the house of the faults, not yet taken, with nothing of a former one left."""
+    overrides = {**PATIENCE, "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(USE_CASES)}
+    house = House(STATE, Ports.free(), overrides=overrides, airflow_venv=airflow_venv)
+    house.empty()
+    return house
 
 
 def settle(house: House) -> Laptop:
@@ -86,8 +88,9 @@ def copy_use_case(cloud: Cloud, name: str, approved: str) -> None:
 
 @contextmanager
 def opened(say: Callable[[str], None] = quietly, airflow_venv: str = ".venv") -> Iterator[Laptop]:
-    """A house for the time of the block; nothing of it is left, also after Ctrl-C or SIGTERM."""
-    with tempfile.TemporaryDirectory(prefix="batch-faults-") as folder, new_house(Path(folder), airflow_venv) as house:
+    """A house for the time of the block; no process of it is left, also after Ctrl-C or SIGTERM, but its logs are."""
+    with new_house(airflow_venv) as house:
+        write_use_cases(USE_CASES)
         house.say = say
         with signals.watched(house.supervisor):
             laptop = settle(house)

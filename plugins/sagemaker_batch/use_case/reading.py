@@ -76,7 +76,9 @@ def _blocks(text: str) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for block in re.findall(r"^(?:schedule|alerts):.*(?:\n(?:[ \t#].*)?)*", text, re.MULTILINE):
         try:
-            content.update(yaml.safe_load(block))
-        except yaml.YAMLError:
+            section = yaml.safe_load(block)
+        except (yaml.YAMLError, ValueError):
             continue
+        if isinstance(section, dict):
+            content.update(section)
     return content

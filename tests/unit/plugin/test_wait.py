@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from sagemaker_batch import inputs
+from sagemaker_batch.errors import InputNotReady
+from sagemaker_batch.events import of_failure
 from sagemaker_batch.use_case import load_use_case
 from sagemaker_batch.wait import BatchInputSensor
 
@@ -44,9 +47,23 @@ def test_a_run_by_the_clock_waits_for_its_day(s3, bucket, use_case):
 
 
 def test_after_the_deadline_it_fails_and_says_which_it_was(s3, bucket, use_case):
-    """Nobody waits for ever."""
-    with pytest.raises(AirflowFailException, match=r"no complete input.*the deadline .* has passed"):
+    """Nobody waits for ever, and people hear of a late batch."""
+    with pytest.raises(AirflowFailException, match=r"no complete input.*the deadline .* has passed") as caught:
         look(use_case, "scheduled", days_ago=4)
+    assert of_failure(caught.value) == "batch_late"
+
+
+def test_an_object_that_vanishes_under_the_look_ends_no_wait(s3, bucket, use_case, monkeypatch):
+    """What a sender keeps aside while it writes is gone a moment later: a run by the clock looks again."""
+    put(s3, bucket, "_temporary")
+
+    def vanished(*_):
+        raise InputNotReady("_temporary was deleted while the day's input was read")
+
+    monkeypatch.setattr(inputs, "list_input", vanished)
+    assert not look(use_case, "scheduled").is_done
+    with pytest.raises(AirflowFailException, match="was deleted while the day's input was read; a backfill run never"):
+        look(use_case, "backfill")
 
 
 @pytest.mark.parametrize(("run_type", "params"), [("backfill", {}), ("manual", {"batch_day": f"{YESTERDAY:%Y-%m-%d}"})])

@@ -119,6 +119,21 @@ def test_a_file_that_is_no_yaml_keeps_its_name_and_schedule(broken):
     assert error.alerts == load_use_case(CHURN).alerts
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("start_date: 2026-01-01", "start_date: 2026-02-30"),
+        ("\nschedule:", "\nschedule:foo"),
+        ("\nalerts:", "\nalerts:none"),
+    ],
+)
+def test_a_file_that_no_parser_takes_is_one_error_all_the_same(broken, before, after):
+    """A day that no calendar has, a blank forgotten after a section: the other use cases run on."""
+    error = broken(before, after)
+    assert error.name == "churn"
+    assert error.problems
+
+
 def test_a_mistake_elsewhere_keeps_the_schedule(broken):
     """A wrong key in one section does not cost the schedule of another."""
     assert broken('batch: "0 0 * * *"', 'batch: "30 4 * * *"\n\nextra: 1').schedule.training == "0 2 1 * *"
