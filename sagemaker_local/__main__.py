@@ -24,6 +24,7 @@ from sagemaker_local.connection import Connection
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.events.delivery import Delivery
 from sagemaker_local.jobs.clients import Clients
+from sagemaker_local.origin import NAMES
 from sagemaker_local.quotas import Quotas
 from sagemaker_local.runner import Runner
 from sagemaker_local.runtimes.table import RuntimesError
@@ -99,7 +100,8 @@ def _serve(options: argparse.Namespace) -> int:
         delivery = Delivery(api, Clients(endpoint_url, options.region), delegate)
         delegate.start()
         try:
-            if options.host not in {"127.0.0.1", "localhost"}:
+            private = options.host in NAMES
+            if not private:
                 print(
                     f"sagemaker_local: listening on {options.host}: whoever reaches it can run commands on this "
                     "machine as you, for there is no sign-in. Use the default host unless the network is yours alone.",
@@ -107,7 +109,7 @@ def _serve(options: argparse.Namespace) -> int:
                     flush=True,
                 )
             print(f"sagemaker_local {__version__} on {endpoint_url} (state in {state_dir})", flush=True)
-            asyncio.run(_run(api, delegate, delivery, listener))
+            asyncio.run(_run(api, delegate, delivery, listener, any_name=not private))
         finally:
             delegate.stop()
             store.close()
@@ -121,14 +123,14 @@ def _runner(api: Api, state_dir: Path, runtimes_file: Path | None) -> Runner:
         raise StartError(f"{error} (--runtimes {runtimes_file or 'left out'})") from error
 
 
-async def _run(api: Api, delegate: Delegate, delivery: Delivery, listener: socket.socket) -> None:
+async def _run(api: Api, delegate: Delegate, delivery: Delivery, listener: socket.socket, *, any_name: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def performed(operation: str) -> None:
         delegate.performed(operation)
         delivery.forwarded(operation)
 
-    app = Server(api, delegate, performed)
+    app = Server(api, delegate, performed, any_name=any_name)
     config = uvicorn.Config(
         app,
         http=Connection,

@@ -26,6 +26,7 @@ from sagemaker_local.console.routes import Console
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.errors import ApiError
 from sagemaker_local.forward import Forward
+from sagemaker_local.origin import is_foreign_page, is_local_name
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _CONTENT_TYPE = "application/x-amz-json-1.1"
@@ -36,16 +37,25 @@ _STARTING_SECONDS = 30.0
 class Server:
     """The ASGI application."""
 
-    def __init__(self, api: Api, delegate: Delegate, forwarded: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        delegate: Delegate,
+        forwarded: Callable[[str], None] | None = None,
+        *,
+        any_name: bool = False,
+    ) -> None:
         """Put the two services behind one door.
 
         Args:
             api: our SageMaker.
             delegate: everything else.
             forwarded: told each operation of the rest of AWS once it has been performed.
+            any_name: answer under whatever name; otherwise under those of this machine only.
         """
         self._api = api
         self._delegate = delegate
+        self._any_name = any_name
         self._nonce = uuid.uuid4().hex
         self._running = anyio.Event()
         self._admin = Admin(api)
@@ -64,6 +74,8 @@ class Server:
         elif scope["path"].startswith(PREFIX):
             response = await self._admin.answer(request)
             await response(scope, receive, send)
+        elif why := self._refusal(request):
+            await _error(ApiError("AccessDeniedException", why, 403))(scope, receive, send)
         elif request.headers.get("x-amz-target", "").startswith(model.TARGET_PREFIX):
             answer = await self._sagemaker(request)
             if answer is None:
@@ -81,6 +93,17 @@ class Server:
         """Close the connections to the rest of AWS."""
         await self._forward.close()
         self._console.close()
+
+    def _refusal(self, request: Request) -> str:
+        """Return why a web page's request is not carried out; empty for every client of AWS."""
+        if is_foreign_page(request):
+            return "Web pages may not call this AWS: it has no sign-in, and can run commands on this machine."
+        if not self._any_name and not is_local_name(request):
+            return (
+                f"This AWS answers to 127.0.0.1 and localhost, not to {request.headers.get('host', 'no name')!r}. "
+                "Use such an endpoint, or start it with --host for other machines."
+            )
+        return ""
 
     def _health(self) -> Response:
         ours, theirs = self._running.is_set(), self._delegate.is_ready

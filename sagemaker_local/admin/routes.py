@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from sagemaker_local.admin.faults import FaultError
 from sagemaker_local.api import Api
+from sagemaker_local.origin import is_foreign_page, is_local_name, is_local_peer
 from sagemaker_local.quotas import QuotaError
 
 PREFIX = "/_local/"
@@ -83,16 +82,10 @@ class Admin:
 
 def _check_local(request: Request) -> None:
     """Refuse other machines, and pages of other origins in a browser of this one."""
-    client = request.client.host if request.client else ""
-    try:
-        local = ipaddress.ip_address(client).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not (is_local_peer(request) and is_local_name(request)):
         raise _RefusedError("The admin routes answer processes of the same machine only.", 403)
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise _RefusedError(f"The admin routes do not answer pages of {origin}.", 403)
+    if is_foreign_page(request):
+        raise _RefusedError(f"The admin routes do not answer pages of {request.headers.get('origin', 'others')}.", 403)
 
 
 def _check_method(method: str, allowed: Any) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import traceback
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from sagemaker_local.console import files, pages
 from sagemaker_local.console.markup import ROOT, Html, page, tag
 from sagemaker_local.errors import ApiError, ResourceNotFoundError
 from sagemaker_local.jobs.clients import Clients
+from sagemaker_local.origin import is_local_name, is_local_peer
 
 _FILES = {
     name: (Path(__file__).with_name(name).read_text(encoding="utf-8"), media_type)
@@ -44,7 +44,7 @@ class Console:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        if not _is_local(request):
+        if not (is_local_peer(request) and is_local_name(request)):
             return _said(403, "Not from here", "The console answers browsers of the same machine only, at 127.0.0.1.")
         if request.method not in {"GET", "HEAD"}:
             return _said(405, "Read only", "The console changes nothing: use the API.")
@@ -87,16 +87,6 @@ class Console:
             case ["s3", bucket, key]:
                 return files.place(self._clients, bucket, key)
         raise ResourceNotFoundError("The console has no such page.")
-
-
-def _is_local(request: Request) -> bool:
-    """Tell whether a browser of this machine asks, under a name of this machine: no other page's name leads here."""
-    try:
-        peer = ipaddress.ip_address(request.client.host if request.client else "").is_loopback
-    except ValueError:
-        peer = False
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    return peer and host in {"127.0.0.1", "localhost", "::1"}
 
 
 def _said(status: int, title: str, sentence: str) -> Response:

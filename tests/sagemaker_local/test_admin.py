@@ -196,6 +196,8 @@ def test_what_is_no_request_of_the_route_is_told(control, local_aws):
     assert admin(local_aws, "POST", "faults", "[" * 60000)[0] == 400
     assert admin(local_aws, "POST", "faults", "x" * 70000)[0] == 413
     assert admin(local_aws, "GET", "faults", Origin="http://evil.example")[0] == 403
+    rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
+    assert admin(local_aws, "GET", "faults", **rebound)[0] == 403
     with pytest.raises(ControlError, match="no fault"):
         control.remove_fault(999)
 
