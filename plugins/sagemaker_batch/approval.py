@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sagemaker_batch.comparison import LARGEST, Side, better, confusion, differences, table
+from sagemaker_batch.comparison import LARGEST, Side, better, confusion, differences, reliability, table
 from sagemaker_batch.registry import APPROVE_COMMAND, REJECT_COMMAND, one_line
 from sagemaker_batch.use_case import UseCase
 
@@ -52,6 +52,7 @@ def review(
         "Each version was evaluated on the test rows of its own training data.",
         *_section(confusion(candidate)),
         *_section(confusion(in_use) if in_use else []),
+        *_calibration(candidate, in_use),
         "",
         *_baselines(in_use, moved),
         "",
@@ -91,6 +92,11 @@ def _baselines(in_use: Side | None, moved: list[Any]) -> list[str]:
         "",
         "Distance: of means in standard deviations, of categories as total variation.",
     ]
+
+
+def _calibration(candidate: Side, in_use: Side | None) -> list[str]:
+    lines = reliability(candidate, in_use)
+    return ["", "Calibration: of the rows with such a score, how many were positive.", "", *lines] if lines else []
 
 
 def _section(lines: list[str]) -> list[str]:

@@ -1,8 +1,10 @@
 """A registered version beside the one in use, as a reviewer wants to see both: figures, data, baselines. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from sagemaker_batch import calibration
 
 FIGURES = ("accuracy", "auc", "precision", "recall", "f1", "brier", "calibration_error", "r2", "mae", "mse", "rmse")
 # Of these, less is better.
@@ -13,7 +15,10 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Side:
-    """What is known of one version: its evaluation and its data-quality statistics, as the pipeline wrote them."""
+    """What is known of one version: its evaluation and its data-quality statistics, as the pipeline wrote them.
+
+    `scores` are (score, label) of the test rows, of a classifier only.
+    """
 
     version: int
     arn: str
@@ -21,16 +26,23 @@ class Side:
     training_data: str
     evaluation: Document = field(default_factory=dict)
     statistics: Document = field(default_factory=dict)
+    scores: Sequence[tuple[float, float]] = ()
 
     def metrics(self) -> Document:
         """Return the metrics of the evaluation's kind of problem, in SageMaker's shape."""
         return next((value for key, value in self.evaluation.items() if key.endswith("_metrics")), {})
 
     def figures(self) -> dict[str, float]:
-        """Return the figures that the evaluation has, by name."""
+        """Return the figures that the evaluation has, and how well calibrated the scores are, by name."""
         metrics = self.metrics()
         found = {name: metrics[name].get("value") for name in FIGURES if isinstance(metrics.get(name), dict)}
-        return {name: float(value) for name, value in found.items() if value is not None}
+        figures = {name: float(value) for name, value in found.items() if value is not None}
+        if self.scores:
+            figures |= {
+                "brier": calibration.brier(self.scores),
+                "calibration_error": calibration.expected_error(self.scores),
+            }
+        return figures
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,24 @@ def confusion(side: Side) -> list[str]:
         "|---|---|---|",
         *[f"| actual {said} | {matrix[key]['0']} | {matrix[key]['1']} |" for key, said in (("0", "no"), ("1", "yes"))],
     ]
+
+
+def reliability(candidate: Side, in_use: Side | None) -> list[str]:
+    """Return how often scores came true, both versions side by side, as a Markdown table; nothing without scores."""
+    sides = [side for side in (candidate, in_use) if side and side.scores]
+    if not sides:
+        return []
+    heads = [f"version {side.version}: mean score | came true | rows" for side in sides]
+    bins = [{item.place: item for item in calibration.reliability(side.scores)} for side in sides]
+    lines = [f"| score | {' | '.join(heads)} |", f"|---|{'---|' * 3 * len(sides)}"]
+    for place in sorted(set().union(*bins)):
+        cells = []
+        for side in bins:
+            item = side.get(place)
+            cells += [f"{item.score:.3f}", f"{item.positive:.3f}", str(item.count)] if item else ["", "", ""]
+        low = place / calibration.BINS
+        lines.append(f"| {low:.1f}-{low + 1 / calibration.BINS:.1f} | {' | '.join(cells)} |")
+    return lines
 
 
 def _number(value: float | None) -> str:

@@ -143,8 +143,10 @@ class Monthly:
         from sagemaker_batch import records, registry
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.comparison import Side
+        from sagemaker_batch.report.write_training import predictions
 
         s3, sagemaker = default_client("s3"), default_client("sagemaker")
+        binary = self.use_case.model.problem == "binary_classification"
 
         def document(uri: str) -> Any:
             stored = records.read(s3, *names.split_s3_uri(uri)) if uri else None
@@ -158,6 +160,7 @@ class Monthly:
                 version.training_data_uri,
                 document(version.evaluation_uri),
                 document(version.statistics_uri),
+                predictions(s3, version.evaluation_uri) if binary else (),
             )
 
         try:

@@ -45,6 +45,8 @@ class Registry(PlayedSageMaker):
                 "confusion_matrix": {"0": {"0": 8, "1": 1}, "1": {"0": 2, "1": 4}},
             }
             self.put(f"{number}/evaluation.json", {"dataset": {"total": 100}, "binary_classification_metrics": metrics})
+            rows = f"prediction,probability,label\n0,0.2,0\n1,0.8,{number}\n"
+            s3.put_object(Bucket=bucket, Key=f"{number}/predictions.csv", Body=rows.encode())
             feature = {"name": "Day Mins", "inferred_type": "Fractional"}
             feature["numerical_statistics"] = {"mean": 100.0 + 30 * number, "std_dev": 10.0}
             self.put(f"{number}/statistics.json", {"features": [feature]})
@@ -125,6 +127,10 @@ def test_the_page_lays_both_versions_side_by_side(monthly, s3, bucket):
     for part in (
         "| accuracy | 0.9000 | 0.8000 | +0.1000 (better) |",
         "| rows of data | 100 | 100 | |",
+        # Version 1 has two rows of no, at 0.2 and 0.8; of version 2 the latter is a yes.
+        "| brier | 0.0400 | 0.3400 | -0.3000 (better) |",
+        "| calibration error | 0.2000 | 0.5000 | -0.3000 (better) |",
+        "| 0.8-0.9 | 0.800 | 1.000 | 1 | 0.800 | 0.000 | 1 |",
         "| actual yes | 2 | 4 |",
         "| Day Mins | mean 100 | mean 130 | 3.000 |",
         f"registry approve {NEW}",

@@ -32,7 +32,7 @@ def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting
     detail = house.api.request("GET", waiting[0][1])
     assert detail["options"] == ["Approve", "Reject"]
     assert detail["subject"] == f"Approve version 1 of {REVIEWED}?"
-    for part in ("| accuracy |", "| auc |", "actual yes", "rows of data", "Trained because: "):
+    for part in ("| accuracy |", "| brier |", "Calibration: ", "actual yes", "rows of data", "Trained because: "):
         assert part in detail["body"]
     expected = {f"[warning] {REVIEWED}: version {number} waits for approval" for number in (1, 2)}
     house.wait(lambda: expected <= {alert.subject for alert in house.inbox.collect()}, "both approvals to be told")

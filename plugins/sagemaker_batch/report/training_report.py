@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagemaker_batch.calibration import BINS, reliability
 from sagemaker_batch.registry import ModelVersion
 from sagemaker_batch.report import charts, figures, page
 from sagemaker_batch.report.markup import Html, named, tag
 
-BINS = 10
 POINTS = 200
 SHOWN_FEATURES = 25
 WORDS = {
@@ -98,18 +98,6 @@ def precision_recall(predictions: Sequence[tuple[float, float]]) -> list[tuple[f
         seen += len(tied)
         found.append((hits / positives, hits / seen))
     return [(0.0, found[0][1]), *found]
-
-
-def calibration(predictions: Sequence[tuple[float, float]]) -> list[tuple[float, float, int]]:
-    """Return mean score, share of positives and number of records of each of ten equal bins that holds any."""
-    bins: list[list[tuple[float, float]]] = [[] for _ in range(BINS)]
-    for score, label in predictions:
-        bins[min(int(score * BINS), BINS - 1)].append((score, label))
-    return [
-        (sum(score for score, _ in held) / len(held), sum(label for _, label in held) / len(held), len(held))
-        for held in bins
-        if held
-    ]
 
 
 def _by_score(predictions: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
@@ -242,7 +230,7 @@ def _confusion(facts: TrainingFacts) -> Html:
 
 
 def _calibration(facts: TrainingFacts) -> Html | None:
-    bins = calibration(facts.predictions)
+    bins = [(item.score, item.positive, item.count) for item in reliability(facts.predictions)]
     if not bins:
         return None
     rows: list[list[Any]] = [

@@ -35,7 +35,7 @@ def write_training_report(  # noqa: PLR0917 - a boundary with many parts
         version=version,
         dataset=evaluation.get("dataset", {}),
         metrics=evaluation.get(section, {}),
-        predictions=_predictions(s3, version.evaluation_uri),
+        predictions=predictions(s3, version.evaluation_uri),
         importance=_document(s3, version.evaluation_uri, "feature_importance.json").get("features", {}),
         gate=use_case.model.gate,
         threshold=threshold,
@@ -75,8 +75,8 @@ def _document(s3: Any, evaluation_uri: str, name: str) -> dict[str, Any]:
     return stored.content if stored else {}
 
 
-def _predictions(s3: Any, evaluation_uri: str) -> list[tuple[float, float]]:
-    """Return score and label of the test rows."""
+def predictions(s3: Any, evaluation_uri: str) -> list[tuple[float, float]]:
+    """Return score and label of the test rows, which lie beside evaluation.json; none where there are none."""
     if not evaluation_uri:
         return []
     bucket, key = split_s3_uri(evaluation_uri)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from sagemaker_batch.calibration import Bin, brier, expected_error, reliability
 from sagemaker_batch.registry import ModelVersion
 from sagemaker_batch.report import training_report
-from sagemaker_batch.report.training_report import TrainingFacts, calibration, precision_recall, roc
+from sagemaker_batch.report.training_report import TrainingFacts, precision_recall, roc
 from sagemaker_batch.report.write_training import write_training_report
 from sagemaker_batch.use_case import load_use_case
 from tests.unit.plugin.made_days import HOSTILE, PACKAGE
@@ -68,7 +69,14 @@ def test_the_curves_are_those_of_the_definitions():
     area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(roc(points), roc(points)[1:], strict=False))
     assert area == pytest.approx(8 / 9)  # the share of pairs that stand in the right order
     assert precision_recall(points)[3] == (pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert calibration(points)[0] == (0.1, 0, 1)
+    assert reliability(points)[0] == Bin(1, 0.1, 0, 1)
+
+
+def test_calibration_is_that_of_the_definitions():
+    """By hand: two records at 0.8, of which one is positive, and one at 0.1 that is not."""
+    scored = [(0.8, 1.0), (0.8, 0.0), (0.1, 0.0)]
+    assert brier(scored) == pytest.approx((0.04 + 0.64 + 0.01) / 3)
+    assert expected_error(scored) == pytest.approx((0.3 * 2 + 0.1) / 3)
 
 
 def test_equal_scores_are_one_step():
