@@ -59,6 +59,18 @@ class Cloud:
         """Make a file a batch day's input; return its URI. What lay there before is removed."""
         return self._replace(names.input_prefix(self.use_case, day), file, "batch.csv")
 
+    def put_labels(self, day: date, file: Path, name: str = "labels.csv") -> str:
+        """Add a file to a batch day's labels; return its URI. Others that lie there stay."""
+        key = names.ground_truth_prefix(self.use_case, day) + name
+        self.s3.upload_file(str(file), self.bucket, key)
+        return names.s3_uri(self.bucket, key)
+
+    def quality(self, day: date) -> list[dict[str, Any]]:
+        """Return the day's quality records, oldest execution first."""
+        prefix = names.quality_key(self.use_case, day, "").removesuffix(".json")
+        found = [self.read_uri(names.s3_uri(self.bucket, key)) for key in self.keys(prefix)]
+        return sorted(found, key=lambda record: str(record["execution"]["created"]))
+
     def _replace(self, prefix: str, file: Path, name: str) -> str:
         for key in self.keys(prefix):
             self.s3.delete_object(Bucket=self.bucket, Key=key)

@@ -5,6 +5,7 @@ serves as record id. Churn follows from plan, usage and calls to the help desk, 
 
     python -m local.data training --seed 7 --out FILE
     python -m local.data day --kind drifted --date 2026-03-03 --seed 7 --out FILE
+    python -m local.data labels --kind drifted --date 2026-03-03 --seed 7 --out FILE
 """
 
 import argparse
@@ -163,6 +164,23 @@ def write_day(path: Path, kind: str, when: date, seed: int) -> int:
     return len(rows)
 
 
+def labels(seed: int, kind: str, when: date) -> list[dict[str, str]]:
+    """Return what became of the customers of `day(seed, kind, when)`: record id and label.
+
+    Whether they leave follows from how they live, not from how the minutes were counted: the labels of a drifted day
+    say that the model was wrong.
+    """
+    _, rows = day(seed, kind, when)
+    return [{name: row[name] for name in (RECORD_ID, LABEL)} for row in rows]
+
+
+def write_labels(path: Path, kind: str, when: date, seed: int) -> int:
+    """Write the labels of one batch day and return their number."""
+    rows = labels(seed, kind, when)
+    write(path, [RECORD_ID, LABEL], rows)
+    return len(rows)
+
+
 def _customer(random: Random, phone: int, drift: dict[str, float]) -> dict[str, str]:
     international = random.random() < 0.25
     voice_mail = random.random() < 0.3
@@ -208,16 +226,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Write what the arguments ask for; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.data", description="Make customers of a telephone carrier.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="WHAT")
-    for verb, what in (("training", "5,000 customers with label"), ("day", "one batch day without label")):
+    for verb, what in (
+        ("training", "5,000 customers with label"),
+        ("day", "one batch day without label"),
+        ("labels", "the labels of that day, as they arrive later"),
+    ):
         part = verbs.add_parser(verb, help=what, description=f"Write {what}.")
         part.add_argument("--seed", type=int, default=7, help="another seed, other customers (default: 7)")
         part.add_argument("--out", type=Path, required=True, help="CSV file to write")
-        if verb == "day":
+        if verb != "training":
             part.add_argument("--kind", choices=KINDS, required=True)
             part.add_argument("--date", type=date.fromisoformat, required=True, help="the batch day, as 2026-03-03")
     given = parser.parse_args(arguments)
     if given.verb == "training":
         rows = write_training(given.out, given.seed)
+    elif given.verb == "labels":
+        rows = write_labels(given.out, given.kind, given.date, given.seed)
     else:
         rows = write_day(given.out, given.kind, given.date, given.seed)
     print(f"{rows} rows written to {given.out}")

@@ -11,6 +11,8 @@ from random import Random
 
 USE_CASE = "energy_use"
 LABEL = "kwh_next_day"
+# What the files of the meters call the record id.
+LABEL_ID = "building"
 COLUMNS = (
     "building_id", "usage_code", "floor_area", "occupancy", "outside_temperature", "kwh_today", "weekday", "remark",
 )  # fmt: skip
@@ -65,10 +67,21 @@ def write_day(path: Path, kind: str, when: date, seed: int) -> int:
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of day {kind!r}; known are {', '.join(KINDS)}")
-    random = Random(f"{seed}/{kind}/{when.isoformat()}")  # noqa: S311 - made-up buildings
     columns = tuple(name for name in COLUMNS if kind != "missing-column" or name != "occupancy")
-    _write(path, columns, buildings(random, DAY_ROWS, warmer=14.0 if kind == "drifted" else 0.0))
+    _write(path, columns, _day(kind, when, seed))
     return DAY_ROWS
+
+
+def write_labels(path: Path, kind: str, when: date, seed: int) -> int:
+    """Write what the buildings of `write_day` used, as the meters' file calls it, and return the number of rows."""
+    rows = _day(kind, when, seed)
+    _write(path, (LABEL_ID, LABEL), [{LABEL_ID: row["building_id"], LABEL: row[LABEL]} for row in rows])
+    return len(rows)
+
+
+def _day(kind: str, when: date, seed: int) -> list[dict[str, str]]:
+    random = Random(f"{seed}/{kind}/{when.isoformat()}")  # noqa: S311 - made-up buildings
+    return buildings(random, DAY_ROWS, warmer=14.0 if kind == "drifted" else 0.0)
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:

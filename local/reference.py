@@ -139,7 +139,7 @@ def _options() -> str:
 
 def _pipelines() -> Iterator[str]:
     folder = REPO / "include" / "pipelines" / "compiled" / "local"
-    for name in ("churn-train-baseline", "churn-batch-monitor"):
+    for name in ("churn-train-baseline", "churn-batch-monitor", "churn-model-quality"):
         definition: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         yield f"### {name.removeprefix('churn-').replace('-', '_')}\n"
         rows = (

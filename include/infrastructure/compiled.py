@@ -15,13 +15,14 @@ class StaleError(Exception):
 
 @dataclass(frozen=True)
 class Compiled:
-    """The two definitions of a use case, as JSON text, and the code that they run."""
+    """The three definitions of a use case, as JSON text, and the code that they run."""
 
     use_case: UseCase
     engine: str
     code_digest: str
     train_baseline: str
     batch_monitor: str
+    model_quality: str
 
 
 def read_compiled(use_case: UseCase, environment: Environment, folder: Path = COMPILED) -> Compiled:
@@ -35,7 +36,7 @@ def read_compiled(use_case: UseCase, environment: Environment, folder: Path = CO
     settings = settings_of(use_case, environment)
     try:
         index = json.loads((place / INDEX).read_text(encoding="utf-8"))[use_case.name]
-        train_baseline, batch_monitor = (
+        train_baseline, batch_monitor, model_quality = (
             (place / name).read_text(encoding="utf-8") for name in file_names(use_case.name)
         )
     except (OSError, KeyError, ValueError) as error:
@@ -45,6 +46,6 @@ def read_compiled(use_case: UseCase, environment: Environment, folder: Path = CO
     if index != {"inputs": inputs_digest(settings), "code": settings.code_digest}:
         changed = "the scripts" if index.get("code") != settings.code_digest else "use case, environment or authoring"
         raise StaleError(f"The compiled pipelines of {use_case.name!r} are stale: {changed} changed since. {remedy}")
-    if any(settings.code_digest not in text for text in (train_baseline, batch_monitor)):
+    if any(settings.code_digest not in text for text in (train_baseline, batch_monitor, model_quality)):
         raise StaleError(f"The compiled pipelines of {use_case.name!r} name other code than they should. {remedy}")
-    return Compiled(use_case, settings.engine, settings.code_digest, train_baseline, batch_monitor)
+    return Compiled(use_case, settings.engine, settings.code_digest, train_baseline, batch_monitor, model_quality)

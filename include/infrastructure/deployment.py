@@ -62,6 +62,7 @@ class Deployment:
         yield pipelines.group(site, item.use_case)
         yield pipelines.pipeline(site, names.train_pipeline(name, environment.name), item.train_baseline)
         yield pipelines.pipeline(site, names.batch_pipeline(name, environment.name), item.batch_monitor)
+        yield pipelines.pipeline(site, names.quality_pipeline(name, environment.name), item.model_quality)
         body = canonical(deployment_record(environment, item)).encode()
         yield storage.record(site, names.deployment_key(name), body)
 
@@ -87,6 +88,10 @@ def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any
             "batch_monitor": {
                 "name": names.batch_pipeline(name, environment.name),
                 "definition_sha256": _sha256(item.batch_monitor),
+            },
+            "model_quality": {
+                "name": names.quality_pipeline(name, environment.name),
+                "definition_sha256": _sha256(item.model_quality),
             },
         },
         "function": {"name": names.lambda_function(environment.name), "code_sha256": code_sha256(function_zip())},

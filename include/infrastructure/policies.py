@@ -26,6 +26,7 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
         for pipeline in (
             names.train_pipeline(use_case.name, environment.name),
             names.batch_pipeline(use_case.name, environment.name),
+            names.quality_pipeline(use_case.name, environment.name),
         ):
             pipelines += [f"{at}:pipeline/{pipeline}", f"{at}:pipeline/{pipeline}/*"]
         group = names.model_package_group(use_case.name, environment.name)

@@ -48,7 +48,8 @@ def removals(site: Site, *, data: bool) -> Iterator[Removal]:
 
 def _pipelines(site: Site, use_case: str) -> Iterator[Removal]:
     environment = site.environment.name
-    for name in (names.train_pipeline(use_case, environment), names.batch_pipeline(use_case, environment)):
+    kinds = (names.train_pipeline, names.batch_pipeline, names.quality_pipeline)
+    for name in (kind(use_case, environment) for kind in kinds):
         if find(lambda name=name: site.sagemaker.describe_pipeline(PipelineName=name)) is None:  # type: ignore[misc]
             continue
         pages = site.sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=name)

@@ -160,6 +160,7 @@ def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, A
         for name in (
             names.train_pipeline(use_case.name, environment.name),
             names.batch_pipeline(use_case.name, environment.name),
+            names.quality_pipeline(use_case.name, environment.name),
         )
     ]
     function = names.lambda_function(environment.name)

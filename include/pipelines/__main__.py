@@ -22,10 +22,11 @@ def compile_all(environment: Environment, use_cases: list[UseCase]) -> dict[str,
         settings = settings_of(use_case, environment)
         # Imported here because the SDK reads its settings at import.
         from include.pipelines.batch_monitor import batch_monitor
+        from include.pipelines.model_quality import model_quality
         from include.pipelines.protection import protect
         from include.pipelines.train_baseline import train_baseline
 
-        definitions = [protect(made(settings), environment) for made in (train_baseline, batch_monitor)]
+        definitions = [protect(made(settings), environment) for made in (train_baseline, batch_monitor, model_quality)]
         texts |= {
             name: canonical(definition) for name, definition in zip(file_names(use_case.name), definitions, strict=True)
         }

@@ -35,7 +35,6 @@ def baselines(
     instance_type: Any,
 ) -> tuple[Baseline, Baseline]:
     """Return the baselines of data quality and of model quality."""
-    regression = settings.use_case.model.problem == "regression"
     data = _analyzer(
         settings,
         session,
@@ -45,12 +44,6 @@ def baselines(
         parts.below(prefix, "baseline", "data_quality"),
         {},
     )
-    quality = {
-        "analysis_type": "MODEL_QUALITY",
-        "problem_type": "Regression" if regression else "BinaryClassification",
-        "inference_attribute": "prediction",
-        "ground_truth_attribute": "label",
-    }
     model = _analyzer(
         settings,
         session,
@@ -59,7 +52,7 @@ def baselines(
         # The file, not its folder: evaluation.json lies beside it.
         {"dataset": Join(on="/", values=[parts.output_uri(evaluate, "evaluation"), "predictions.csv"])},
         parts.below(prefix, "baseline", "model_quality"),
-        quality if regression else {**quality, "probability_attribute": "probability"},
+        _quality(settings),
     )
     return _baseline(data), _baseline(model)
 
@@ -111,6 +104,46 @@ def monitored_transform(
         else_steps=[score],
     )
     return Monitored([check, decide], score.name)
+
+
+def quality_check(
+    settings: Settings,
+    session: PipelineSession,
+    merge: ProcessingStep,
+    prefix: Any,
+    instance_type: Any,
+    statistics: Any,
+) -> ProcessingStep:
+    """Return the check of merged labels and predictions; what a violation means is decided by who reads the report."""
+    return _analyzer(
+        settings,
+        session,
+        "CheckModelQuality",
+        instance_type,
+        {
+            "dataset": parts.output_uri(merge, "merged"),
+            "statistics": statistics,
+            "constraints": parts.output_uri(merge, "constraints"),
+        },
+        parts.below(prefix, "monitoring"),
+        {
+            **_quality(settings),
+            "baseline_statistics": f"{parts.INPUT}/statistics/{STATISTICS}",
+            "baseline_constraints": f"{parts.INPUT}/constraints/{CONSTRAINTS}",
+        },
+    )
+
+
+def _quality(settings: Settings) -> dict[str, str]:
+    """Return what makes a job one of model quality; the columns are those that evaluation and merge write."""
+    regression = settings.use_case.model.problem == "regression"
+    return {
+        "analysis_type": "MODEL_QUALITY",
+        "problem_type": "Regression" if regression else "BinaryClassification",
+        "inference_attribute": "prediction",
+        "ground_truth_attribute": "label",
+        **({} if regression else {"probability_attribute": "probability"}),
+    }
 
 
 def _analyzer(

@@ -46,7 +46,6 @@ def baselines(
     instance_type: Any,
 ) -> tuple[Baseline, Baseline]:
     """Return the baselines of data quality and of model quality."""
-    regression = settings.use_case.model.problem == "regression"
     data = QualityCheckStep(
         name="BaselineData",
         skip_check=True,
@@ -70,10 +69,7 @@ def baselines(
             baseline_dataset=Join(on="/", values=[parts.output_uri(evaluate, "evaluation"), "predictions.csv"]),
             dataset_format=DatasetFormat.csv(header=True),
             output_s3_uri=parts.below(prefix, "baseline", "model_quality"),
-            problem_type="Regression" if regression else "BinaryClassification",
-            inference_attribute="prediction",
-            probability_attribute=None if regression else "probability",
-            ground_truth_attribute="label",
+            **_attributes(settings),
         ),
     )
     return _baseline(data), _baseline(model)
@@ -110,6 +106,43 @@ def monitored_transform(
     check.add_depends_on([model])
     # The SDK 3.27 refuses the collection itself.
     return Monitored(list(monitor.steps), score.name)
+
+
+def quality_check(
+    settings: Settings,
+    session: PipelineSession,
+    merge: ProcessingStep,
+    prefix: Any,
+    instance_type: Any,
+    statistics: Any,
+) -> QualityCheckStep:
+    """Return the check of merged labels and predictions; what a violation means is decided by who reads the report."""
+    return QualityCheckStep(
+        name="CheckModelQuality",
+        skip_check=False,
+        register_new_baseline=False,
+        fail_on_violation=False,
+        check_job_config=check_job(settings, session, instance_type),
+        quality_check_config=ModelQualityCheckConfig(
+            baseline_dataset=parts.output_uri(merge, "merged"),
+            dataset_format=DatasetFormat.csv(header=True),
+            output_s3_uri=parts.below(prefix, "monitoring"),
+            **_attributes(settings),
+        ),
+        supplied_baseline_statistics=statistics,
+        supplied_baseline_constraints=Join(on="/", values=[parts.output_uri(merge, "constraints"), "constraints.json"]),
+    )
+
+
+def _attributes(settings: Settings) -> dict[str, Any]:
+    """Return what the columns of a model-quality data set are called, as evaluation and merge write them."""
+    regression = settings.use_case.model.problem == "regression"
+    return {
+        "problem_type": "Regression" if regression else "BinaryClassification",
+        "inference_attribute": "prediction",
+        "probability_attribute": None if regression else "probability",
+        "ground_truth_attribute": "label",
+    }
 
 
 def _group(settings: Settings) -> str:

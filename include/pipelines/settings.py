@@ -81,6 +81,7 @@ def canonical(definition: Any) -> str:
     return json.dumps(definition, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def file_names(use_case: str) -> tuple[str, str]:
-    """Names of the compiled files of a use case: train_baseline's and batch_monitor's."""
-    return f"{names.slug(use_case)}-train-baseline.json", f"{names.slug(use_case)}-batch-monitor.json"
+def file_names(use_case: str) -> tuple[str, str, str]:
+    """Names of the compiled files of a use case: train_baseline's, batch_monitor's and model_quality's."""
+    slug = names.slug(use_case)
+    return f"{slug}-train-baseline.json", f"{slug}-batch-monitor.json", f"{slug}-model-quality.json"

@@ -105,6 +105,51 @@ def recovered_alert(  # noqa: PLR0917 - a boundary with many parts
     )
 
 
+def quality_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dict[str, str]) -> Alert:
+    """Alert on a model that is worse than its baseline; `record` is the quality record."""
+    day, labels, rolling = record["batch_day"], record["labels"], record["rolling"]
+    usable = f"{labels['matched']:,} of {labels['predictions']:,} published predictions"
+    done = (
+        "The predictions stay published, and the version in use goes on scoring. Where the use case asks for it, a new "
+        "model is requested."
+    )
+    lines = [
+        f"{use_case}, batch day {day}: model quality has dropped (severity {record['severity']}).",
+        "",
+        "What happened:",
+        *[f"  - {reason}" for reason in record["reasons"]],
+        f"  {usable} have a usable label.",
+        "",
+        f"Metrics (baseline -> this day; over the last {rolling['days']} day(s) of the same version):",
+    ]
+    for name in record["judged_by"]:
+        item, over = record["metrics"][name], rolling["metrics"].get(name)
+        lines.append(f"  {name}: {_figure(item['baseline'])} -> {_figure(item['value'])}; {_figure(over)}")
+    lines += [
+        "",
+        "What was done:",
+        f"  {done}",
+        "",
+        f"Model: version {record['model_package_version']} ({record['model_package_arn']})",
+        *_links(links),
+    ]
+    return Alert(
+        use_case=use_case,
+        event="quality_dropped",
+        severity=record["severity"],
+        subject=f"[{record['severity']}] {use_case} {day}: model quality has dropped",
+        body="\n".join(lines),
+        identity=(dag_id, day, "quality_dropped", record["verdict"]),
+        attributes={
+            "batch_day": day,
+            "verdict": record["verdict"],
+            "dag_id": dag_id,
+            "execution_arn": record["execution"]["arn"],
+        },
+        about=day,
+    )
+
+
 def missing_alert(use_case: str, dag_id: str, day: str, links: dict[str, str]) -> Alert:
     """Alert on a day that should have a verdict by now and has none, and of which no run has told."""
     lines = [
@@ -195,6 +240,10 @@ def digest_alert(use_case: str, dag_id: str, covered: dict[str, dict[str, Any]])
 def _links(links: dict[str, str]) -> list[str]:
     shown = [f"  {name}: {url}" for name, url in links.items() if url]
     return ["", "Links:", *shown] if shown else []
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _against(review: dict[str, Any], name: str) -> str:

@@ -24,6 +24,11 @@ def batch_pipeline(use_case: str, environment: str) -> str:
     return f"{slug(use_case)}-batch-monitor-{environment}"
 
 
+def quality_pipeline(use_case: str, environment: str) -> str:
+    """Name of the pipeline that joins a day's labels to its predictions and checks them."""
+    return f"{slug(use_case)}-model-quality-{environment}"
+
+
 def model_package_group(use_case: str, environment: str) -> str:
     """Name of the model registry's group of the use case."""
     return f"{slug(use_case)}-{environment}"
@@ -92,6 +97,11 @@ def held_dag(use_case: str) -> str:
 def watchdog_dag(use_case: str) -> str:
     """DAG id of the DAG that watches the others."""
     return f"{use_case}_watchdog"
+
+
+def quality_dag(use_case: str) -> str:
+    """DAG id of the DAG that judges the model by labels that arrived."""
+    return f"{use_case}_model_quality"
 
 
 def execution_id(execution_arn: str) -> str:
@@ -182,6 +192,26 @@ def held_key(use_case: str, day: date, execution: str) -> str:
 def watch_key(use_case: str) -> str:
     """Key of the day from which on the watchdog expects verdicts."""
     return f"{alerts_prefix(use_case)}watch.json"
+
+
+def ground_truth_prefix(use_case: str, day: date) -> str:
+    """Prefix of one day's label files where the use case does not say otherwise, with the closing slash."""
+    return f"{use_case}/ground_truth/dt={day:%Y-%m-%d}/"
+
+
+def quality_prefix(use_case: str, day: date) -> str:
+    """Prefix below which each model-quality execution for a day writes `<execution id>/`; no closing slash."""
+    return f"{use_case}/model_quality/dt={day:%Y-%m-%d}"
+
+
+def quality_key(use_case: str, day: date, execution: str) -> str:
+    """Key of the quality record of one execution (its id)."""
+    return f"{use_case}/quality/dt={day:%Y-%m-%d}/{execution}.json"
+
+
+def quality_index_prefix(use_case: str) -> str:
+    """Prefix of the index of quality records: empty objects whose keys say what each found (`quality_index`)."""
+    return f"{use_case}/quality_days/"
 
 
 def code_prefix(digest: str) -> str:

@@ -54,6 +54,8 @@ class ModelVersion:
     created: datetime
     approved_at: datetime | None
     approved_by: str
+    quality_statistics_uri: str = ""
+    quality_constraints_uri: str = ""
 
     def missing(self) -> list[str]:
         """Name what a version needs to score and be monitored, and this one lacks."""
@@ -134,7 +136,8 @@ def describe(client: Any, arn: str) -> ModelVersion:
             ) from error
         raise
     properties = answer.get("CustomerMetadataProperties", {})
-    baselines = answer.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
+    every = answer.get("DriftCheckBaselines", {})
+    baselines, quality = every.get("ModelDataQuality", {}), every.get("ModelQuality", {})
     return ModelVersion(
         arn=answer["ModelPackageArn"],
         group=answer.get("ModelPackageGroupName", ""),
@@ -150,6 +153,8 @@ def describe(client: Any, arn: str) -> ModelVersion:
         created=answer["CreationTime"],
         approved_at=_approved_at(answer, properties),
         approved_by=properties.get("ApprovedBy", ""),
+        quality_statistics_uri=quality.get("Statistics", {}).get("S3Uri", ""),
+        quality_constraints_uri=quality.get("Constraints", {}).get("S3Uri", ""),
     )
 
 

@@ -118,7 +118,7 @@ class Watchdog:
         return request
 
     def _wish(self, s3: Any, bucket: str, now: datetime) -> tuple[Any, str]:
-        from sagemaker_batch import history, registry, retraining
+        from sagemaker_batch import history, quality, registry, retraining
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.settings import settings
 
@@ -130,8 +130,11 @@ class Watchdog:
             raise AirflowSkipException(str(error)) from error
         if waiting := registry.pending_after(sagemaker, group, version.created):
             raise AirflowSkipException(f"A newer version waits for a decision already: {waiting}.")
-        days = history.judged_days(s3, bucket, self.use_case.name, (now - HISTORY).date())
-        return retraining.from_drift(days, self.use_case.retraining, version.arn), version.arn
+        name, since, rule = self.use_case.name, (now - HISTORY).date(), self.use_case.retraining
+        wish = retraining.from_drift(history.judged_days(s3, bucket, name, since), rule, version.arn)
+        if wish is None:
+            wish = retraining.from_quality(quality.history(s3, bucket, name, since, version.arn), rule, version.arn)
+        return wish, version.arn
 
     def flush_alerts(self, **context: Any) -> int:
         """Send what earlier senders left undelivered; fails, and so shows, while something is.

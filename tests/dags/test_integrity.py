@@ -32,7 +32,7 @@ MONTHLY = {
     "review_candidate": {"alert_approval"},
     "alert_approval": set(),
 }
-FILES = ["batch_monitor", "train_baseline", "watchdog", "held_predictions"]
+FILES = ["batch_monitor", "train_baseline", "watchdog", "held_predictions", "model_quality"]
 WATCHDOG = {"check_days": set(), "check_approvals": set(), "flush_alerts": set()}
 HELD = {
     "list_held": {"branch_on_action"},
@@ -41,6 +41,15 @@ HELD = {
     "discard_predictions": set(),
     "run_day_again": set(),
 }
+QUALITY = {
+    "find_labels": {"start_model_quality"},
+    "start_model_quality": {"wait_for_model_quality"},
+    "wait_for_model_quality": {"judge_quality"},
+    "judge_quality": {"tell_quality"},
+    "tell_quality": set(),
+}
+# A group of tasks that is drawn once for each day is a function of its own.
+FUNCTIONS = {"model_quality": ["build", "judge_day"]}
 REVIEWED = {"ask_reviewer": {"approve_model", "reject_model"}, "approve_model": set(), "reject_model": set()}
 
 
@@ -55,6 +64,7 @@ def edges(dag):
         ("train_baseline", "churn_train_baseline", MONTHLY),
         ("watchdog", "churn_watchdog", WATCHDOG),
         ("held_predictions", "churn_held_predictions", HELD),
+        ("model_quality", "churn_model_quality", QUALITY),
     ],
 )
 def test_tasks_and_edges_are_the_designs(dags, file, dag_id, expected):
@@ -175,7 +185,9 @@ def test_dag_files_import_no_aws(file):
 def test_dag_files_only_declare(file):
     """They define `build` and the loop that calls it; whatever works stands in plugins/."""
     tree = ast.parse((REPO / "dags" / f"{file}.py").read_text())
-    assert [node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == ["build"]
+    assert [node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == FUNCTIONS.get(
+        file, ["build"]
+    )
 
 
 @pytest.fixture
@@ -196,6 +208,16 @@ def test_a_broken_use_case_keeps_its_dag_and_the_others_run_on(dags, folder, fil
     assert "approval" in broken.doc_md
     if file == "batch_monitor":
         assert broken.timetable.expression == "30 1 * * *"
+
+
+def test_a_use_case_without_labels_has_no_such_dag(dags, tmp_path):
+    """Nothing to look at, nothing that is late, nothing in the list of DAGs; also where the file is broken."""
+    text = (REPO / "dags" / "use_cases" / "churn.yaml").read_text()
+    without = text.replace("quality:\n  tolerance: 0.05\n", "")
+    assert without != text
+    (tmp_path / "churn.yaml").write_text(without)
+    (tmp_path / "fraud.yaml").write_text(without.replace("approval:", "aproval:"))
+    assert dags("model_quality", tmp_path) == {}
 
 
 def test_a_tasks_process_builds_only_its_own_dag(dags, folder, monkeypatch):

@@ -15,6 +15,7 @@ unpaused; nothing starts by the clock, so a test sees only what it asked for.
 
     day = house.new_day()                        a batch day that no other test uses (from 2026-01-05 on)
     house.put(day, "drifted")                    generate a day of a kind and upload it; returns the number of rows
+    house.put_labels(day, "drifted")             upload the labels of that day, as they arrive later
     house.put_text(day, "State,Account ...")     upload any content (also bytes, also under other names)
     run_id = house.trigger(day, **conf)          manual run with batch_day=day; conf adds params
     run_id = house.trigger_dag(dag, conf)        manual run of any DAG
@@ -117,6 +118,12 @@ class Laptop:
         self.rows[day] = data.write_day(file, kind, day, seed)
         self.cloud.put_day(day, file)
         return self.rows[day]
+
+    def put_labels(self, day: date, kind: str, seed: int = SEED) -> int:
+        file = self.folder / "labels" / f"{day}.csv"
+        rows = data.write_labels(file, kind, day, seed)
+        self.cloud.put_labels(day, file)
+        return rows
 
     def put_text(self, day: date, content: str | bytes, name: str = "batch.csv", use_case: str = USE_CASE) -> str:
         key = names.input_prefix(use_case, day) + name

@@ -13,6 +13,7 @@ from botocore.validate import ParamValidator
 from include.infrastructure.environment import load_environment
 from include.pipelines.settings import COMPILED, INDEX, canonical, inputs_digest, settings_of
 from sagemaker_batch import names
+from sagemaker_batch.ground_truth import PARAMETERS
 from sagemaker_batch.use_case import load_use_case
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.g
 DEFINITIONS = {name: json.loads(text) for name, text in TEXTS.items() if name != INDEX}
 USE_CASES = [load_use_case(path) for path in sorted((ROOT / "dags" / "use_cases").glob("*.yaml"))]
 TRAIN, BATCH = DEFINITIONS["churn-train-baseline.json"], DEFINITIONS["churn-batch-monitor.json"]
+QUALITY = {name: DEFINITIONS[f"{name}-model-quality.json"] for name in ("churn", "energy-use")}
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
     "QualityCheck": "CreateProcessingJob",
@@ -133,6 +135,34 @@ def test_monitoring_waits_for_the_model_and_scoring_for_monitoring():
     assert check["SuppliedBaselineStatistics"] == {"Get": "Steps.GetLatestModel.OutputParameters['StatisticsUri']"}
 
 
+@pytest.mark.parametrize(("name", "engine"), [("churn", "QualityCheck"), ("energy-use", "Processing")])
+def test_model_quality_checks_only_when_there_are_labels_enough(name, engine):
+    """Merge, then the engine's own check within a condition; too few labels are no failure."""
+    found = QUALITY[name]
+    assert [(item["Name"], item["Type"]) for item in steps_of(found)] == [
+        ("MergeGroundTruth", "Processing"),
+        ("CheckLabels", "Condition"),
+        ("CheckModelQuality", engine),
+    ]
+    assert set(parameters(found)) - {"ProcessingInstanceType"} == set(PARAMETERS)
+    needed = {key for key, (_, default) in parameters(found).items() if default is None}
+    assert needed == {key for key in parameters(found) if key.endswith("Uri")}
+    assert step(found, "CheckLabels")["Arguments"]["ElseSteps"] == []
+
+
+def test_model_quality_is_checked_by_the_moved_bounds_and_fails_nothing():
+    """Both engines get the merge's constraints and the version's own statistics; Airflow decides what a drop means."""
+    managed, bundled = (step(QUALITY[name], "CheckModelQuality") for name in ("churn", "energy-use"))
+    assert (managed["CheckType"], managed["FailOnViolation"], managed["SkipCheck"]) == ("MODEL_QUALITY", False, False)
+    assert managed["SuppliedBaselineStatistics"] == {"Get": "Parameters.BaselineStatisticsUri"}
+    bounds = "Steps.MergeGroundTruth.ProcessingOutputConfig.Outputs['constraints'].S3Output.S3Uri"
+    assert managed["SuppliedBaselineConstraints"]["Std:Join"]["Values"] == [{"Get": bounds}, "constraints.json"]
+    inputs = {item["InputName"]: item["S3Input"]["S3Uri"] for item in bundled["Arguments"]["ProcessingInputs"]}
+    assert inputs["constraints"] == {"Get": bounds}
+    assert inputs["statistics"] == {"Get": "Parameters.BaselineStatisticsUri"}
+    assert bundled["Arguments"]["Environment"]["problem_type"] == "Regression"
+
+
 def test_a_baseline_is_taken_and_not_checked():
     """The first baseline has nothing to be compared with; both kinds are registered."""
     for name, kind in (("BaselineData", "DATA_QUALITY"), ("BaselineModelQuality", "MODEL_QUALITY")):
@@ -240,7 +270,7 @@ def test_a_guarded_environment_compiles_for_its_region(tmp_path):
     done = compiling("--environment", "prod", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     texts = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*-*.json")}
-    assert len(texts) == 2 * len(USE_CASES)
+    assert len(texts) == 3 * len(USE_CASES)
     for name, text in texts.items():
         assert set(re.findall(r"dkr\.ecr\.([a-z0-9-]+)\.", text)) == {environment.region}
         assert "model-monitor-analyzer" not in text

@@ -10,11 +10,14 @@ from sagemaker_batch.use_case.model import Instances, Model, Split
 from sagemaker_batch.use_case.monitor import FeatureOverrides, Monitor, MonitorOverrides, Severity
 from sagemaker_batch.use_case.people import Alerts, Events, Retraining, Review, Routes
 from sagemaker_batch.use_case.problems import Problem, UseCaseError
+from sagemaker_batch.use_case.quality import DEFAULT_METRICS, QUALITY_METRICS, Quality
 from sagemaker_batch.use_case.reading import load_use_case
 from sagemaker_batch.use_case.schedule import Schedule, check_cron
 from sagemaker_batch.use_case.section import ColumnName, ConnectionId, Section
 
 __all__ = [
+    "DEFAULT_METRICS",
+    "QUALITY_METRICS",
     "Alerts",
     "ColumnName",
     "ConnectionId",
@@ -27,6 +30,7 @@ __all__ = [
     "Monitor",
     "MonitorOverrides",
     "Problem",
+    "Quality",
     "Ready",
     "Retraining",
     "Review",

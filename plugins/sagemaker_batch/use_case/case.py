@@ -9,6 +9,7 @@ from sagemaker_batch.use_case.data import Data
 from sagemaker_batch.use_case.model import METRICS, Model
 from sagemaker_batch.use_case.monitor import Monitor, Severity
 from sagemaker_batch.use_case.people import Alerts, Retraining, Review
+from sagemaker_batch.use_case.quality import DEFAULT_METRICS, QUALITY_METRICS, Quality
 from sagemaker_batch.use_case.schedule import Schedule
 from sagemaker_batch.use_case.section import Section
 
@@ -37,6 +38,10 @@ class UseCase(Section):
     )
     review: Review = Field(default_factory=Review)
     retraining: Retraining = Field(default_factory=Retraining)
+    quality: Quality | None = Field(
+        default=None,
+        description="Judging the model by labels that arrive later; {} takes every default, absent: no such DAG.",
+    )
     alerts: Alerts = Field(default_factory=Alerts)
 
     @model_validator(mode="after")
@@ -51,7 +56,24 @@ class UseCase(Section):
         known = METRICS[self.model.problem]
         if self.review.metric is not None and self.review.metric not in known:
             raise ValueError(f"review.metric is {self.review.metric!r}; known here are {', '.join(known)}")
+        told = QUALITY_METRICS[self.model.problem]
+        other = [name for name in (self.quality.metrics or [] if self.quality else []) if name not in told]
+        if other:
+            raise ValueError(f"quality.metrics has {other[0]!r}; known here are {', '.join(told)}")
         return self
+
+    @property
+    def quality_metrics(self) -> tuple[str, ...]:
+        """Metrics of which one below its bound means that quality has dropped; none without labels."""
+        if self.quality is None:
+            return ()
+        return tuple(self.quality.metrics or DEFAULT_METRICS[self.model.problem])
+
+    def labels_uri(self, bucket: str, day: str) -> str:
+        """Prefix of one day's labels, with the closing slash; `day` is an ISO date, or `{day}` to keep the place."""
+        if self.quality is None:
+            raise ValueError(f"{self.name} has no section `quality`, so no labels arrive for it")
+        return self.quality.labels.format(bucket=bucket, use_case=self.name, day=day)
 
     def input_uri(self, bucket: str, day: date) -> str:
         """Prefix of one day's files, with the closing slash."""

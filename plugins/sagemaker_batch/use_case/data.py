@@ -9,6 +9,20 @@ from sagemaker_batch.use_case.section import ColumnName, Section
 PLACEHOLDERS = {"bucket", "use_case", "day"}
 
 
+def prefix_with(value: str) -> str:
+    """Return a prefix with placeholders as it is.
+
+    Raises:
+        ValueError: it is no prefix, or has a placeholder that nothing fills in.
+    """
+    unknown = set(re.findall(r"{([^{}]*)}", value)) - PLACEHOLDERS
+    if unknown:
+        raise ValueError(f"unknown placeholder {{{min(unknown)}}}; known are {{bucket}}, {{use_case}} and {{day}}")
+    if not re.fullmatch(r"s3://[^/]+/.*/", value):
+        raise ValueError("expected a prefix s3://<bucket>/<path>/ with the closing slash")
+    return value
+
+
 class Label(Section):
     """The column a model learns to predict."""
 
@@ -77,12 +91,7 @@ class Data(Section):
     @field_validator("input", "training_input")
     @classmethod
     def _a_prefix(cls, value: str) -> str:
-        unknown = set(re.findall(r"{([^{}]*)}", value)) - PLACEHOLDERS
-        if unknown:
-            raise ValueError(f"unknown placeholder {{{min(unknown)}}}; known are {{bucket}}, {{use_case}} and {{day}}")
-        if not re.fullmatch(r"s3://[^/]+/.*/", value):
-            raise ValueError("expected a prefix s3://<bucket>/<path>/ with the closing slash")
-        return value
+        return prefix_with(value)
 
     @model_validator(mode="after")
     def _columns_and_day(self) -> "Data":

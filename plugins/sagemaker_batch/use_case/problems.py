@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 
@@ -26,7 +26,8 @@ class Problem:
 class UseCaseError(Exception):
     """A use-case file that cannot be used.
 
-    `name`, `schedule` and `alerts` are what could be read all the same, so that its DAGs keep ids and schedule.
+    `name`, `schedule`, `alerts` and whether there is a section `quality` are what could be read all the same, so that
+    its DAGs keep ids and schedule.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class UseCaseError(Exception):
     problems: list[Problem]
     schedule: Schedule = field(default_factory=Schedule)
     alerts: Alerts = field(default_factory=Alerts)
+    has_quality: bool = False
 
     def __str__(self) -> str:
         lines = [f"The use case {self.name!r} cannot run: {self.path.name} is wrong."]
@@ -113,8 +115,14 @@ def describe(error: Any, node: yaml.Node) -> Problem:
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     model: Any = UseCase
     for part in location:
-        # A mapping's next part is a name of the person's own, such as a column.
-        model = model.__args__[1] if hasattr(model, "__args__") else model.model_fields[part].annotation
+        if get_origin(model) is dict:
+            # A mapping's next part is a name of the person's own, such as a column.
+            model = get_args(model)[1]
+            continue
+        model = model.model_fields[part].annotation
+        if get_origin(model) is not dict:
+            # Of a section that may be absent, the section.
+            model = next((item for item in get_args(model) if hasattr(item, "model_fields")), model)
     return [name for name in model.model_fields if model is not UseCase or name != "name"]
 
 

@@ -67,14 +67,15 @@ def _section(content: dict[Any, Any], key: str, kind: type[Kind]) -> Kind:
         return kind()
 
 
-def _salvage(content: dict[Any, Any]) -> tuple[Schedule, Alerts]:
-    return _section(content, "schedule", Schedule), _section(content, "alerts", Alerts)
+def _salvage(content: dict[Any, Any]) -> tuple[Schedule, Alerts, bool]:
+    quality = content.get("quality") is not None
+    return _section(content, "schedule", Schedule), _section(content, "alerts", Alerts), quality
 
 
 def _blocks(text: str) -> dict[str, Any]:
     # Of a file that is no YAML as a whole, the top-level sections that are.
     content: dict[str, Any] = {}
-    for block in re.findall(r"^(?:schedule|alerts):.*(?:\n(?:[ \t#].*)?)*", text, re.MULTILINE):
+    for block in re.findall(r"^(?:schedule|alerts|quality):.*(?:\n(?:[ \t#].*)?)*", text, re.MULTILINE):
         try:
             section = yaml.safe_load(block)
         except (yaml.YAMLError, ValueError):

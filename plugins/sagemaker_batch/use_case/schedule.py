@@ -20,11 +20,15 @@ class Schedule(Section):
     watchdog: str | None = Field(
         default="20 * * * *", description="Cron of the watchdog DAG; null for runs by hand only."
     )
+    quality: str | None = Field(
+        default="0 0 * * *",
+        description="Cron of the DAG that looks for labels, if section quality is there; null for runs by hand only.",
+    )
     timezone: str = Field(default="UTC", description="IANA time zone of both crons and of the batch day.")
     start_date: date = Field(default=date(2026, 1, 1), description="First day that may run or be backfilled.")
     catchup: bool = Field(default=False, description="Whether unpausing runs every day since start_date.")
 
-    @field_validator("training", "batch", "watchdog")
+    @field_validator("training", "batch", "watchdog", "quality")
     @classmethod
     def _a_cron(cls, value: str | None) -> str | None:
         if value is not None:

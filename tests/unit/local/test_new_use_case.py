@@ -11,7 +11,7 @@ import pytest
 from include.infrastructure.environment import load_environment
 from include.pipelines import settings as pipeline_settings
 from local import energy, new_use_case
-from sagemaker_batch.use_case import UseCase, load_use_case
+from sagemaker_batch.use_case import Quality, UseCase, load_use_case
 
 SCRIPTS = Path(__file__).parents[3] / "include" / "pipeline_scripts"
 
@@ -31,13 +31,17 @@ def test_the_file_is_a_use_case_and_names_every_key(tmp_path, problem):
 
 
 def test_each_comment_is_a_key_that_may_be_uncommented(tmp_path):
-    """With every default uncommented the file says the same: no comment is stale, misspelt or wrongly indented."""
+    """With every default uncommented the file says the same: no comment is stale, misspelt or wrongly indented.
+
+    Except that a section that is off until it is written stands there with its defaults.
+    """
     (file, *_) = new_use_case.create("water_use", "regression", tmp_path)
     before = load_use_case(file)
     lines = [re.sub(r"^( *)# ( *[a-z_]+:(?: .*)?)$", r"\1\2", line) for line in file.read_text().splitlines()]
     assert sum(line.lstrip().startswith("#") for line in lines) < file.read_text().count("#")
     file.write_text("\n".join(lines) + "\n")
-    assert load_use_case(file) == before
+    assert before.quality is None
+    assert load_use_case(file) == before.model_copy(update={"quality": Quality()})
 
 
 def test_its_scripts_run_as_they_are(tmp_path):

@@ -128,10 +128,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others(tmp_pa
 def test_the_command_line_writes_about_700_rows_without_label(tmp_path, kind):
     """Each kind of day can be made by hand, and no day carries the label."""
     out = tmp_path / "day.csv"
-    arguments = ["day", "--kind", kind, "--date", "2026-03-03", "--seed", "7", "--out", str(out)]
-    assert data.main(arguments) == 0
+    arguments = ["--kind", kind, "--date", "2026-03-03", "--seed", "7", "--out", str(out)]
+    assert data.main(["day", *arguments]) == 0
     with out.open(newline="") as stream:
         header, *rows = list(csv.reader(stream))
+    assert data.main(["labels", *arguments]) == 0
+    with out.open(newline="") as stream:
+        labels = list(csv.DictReader(stream))
+    place = header.index(data.RECORD_ID)
+    assert [row[data.RECORD_ID] for row in labels] == [row[place] for row in rows]
+    assert {row[data.LABEL] for row in labels} == {"True.", "False."}
     assert 670 <= len(rows) <= 730
     assert data.LABEL not in header
     assert (data.MISSING_COLUMN in header) == (kind != "missing-column")
