@@ -21,6 +21,8 @@ SEVERITY = {
     "task_retried": "warning",
 }
 RUNBOOK = "docs/runbook.md"
+# Tasks whose id begins so do nothing but tell.
+TELLING = "alert_"
 
 
 def of_verdict(record: dict[str, Any]) -> str:
@@ -37,8 +39,11 @@ def breaks_schema(record: dict[str, Any]) -> bool:
     return any(item["check"] in BROKEN_SCHEMA for item in record["violations"])
 
 
-def of_failure(error: BaseException | None) -> str:
-    """Return the event of a task that failed, by the error or what caused it."""
+def of_failure(error: BaseException | None, task_id: str = "") -> str:
+    """Return the event of a task that failed, by the error or what caused it.
+
+    Without an error (the DAG's callback, a killed worker) it goes by the task: one that only tells has lost a message.
+    """
     from sagemaker_batch.registry import NoApprovedModel
 
     kinds: tuple[tuple[type[BaseException], str], ...] = (
@@ -57,7 +62,7 @@ def of_failure(error: BaseException | None) -> str:
             if isinstance(error, kind):
                 return event
         error = error.__cause__ or error.__context__
-    return "dag_failed"
+    return "alert_undelivered" if not seen and task_id.startswith(TELLING) else "dag_failed"
 
 
 def runbook_entry(event: str, runbook_url: str = "") -> str:

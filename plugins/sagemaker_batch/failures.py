@@ -77,7 +77,7 @@ def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str | None, *, 
         event = "task_retried"
         done = f"Airflow repeats it: try {getattr(ti, 'try_number', '?')} failed."
     else:
-        event = events.of_failure(error if isinstance(error, BaseException) else None)
+        event = events.of_failure(error if isinstance(error, BaseException) else None, task_id)
         done = _what_was_done(s3, here.bucket, use_case, day, run)
     alert = messages.failure_alert(
         use_case, run.dag_id, run.run_id, day, task_id, what, links(context, event), event=event, done=done

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from sagemaker_batch import alerts, records
+from sagemaker_batch import alerts, messages, records, router
 from sagemaker_batch.daily import _silent_failure
+from sagemaker_batch.errors import Undeliverable
 from sagemaker_batch.failures import failure_callback, note_key
 from sagemaker_batch.use_case import Alerts
+from tests.unit.plugin.judged import record
 
 
 @pytest.fixture
@@ -48,6 +50,41 @@ def test_a_failed_run_is_told_once(s3, sent):
     assert conn_id == "team"
     for part in ("assess_batch", "the monitor died", "2026-03-03"):
         assert part in body
+
+
+@pytest.mark.parametrize("reason", ["task_failure", None])
+def test_a_day_whose_message_was_lost_stays_held_when_its_run_fails(s3, bucket, monkeypatch, reason):
+    """The failed alert fails the run, and the DAG's callback (or that of a killed worker) knows only this."""
+    judged = messages.verdict_alert("churn", "churn_batch_monitor", record("2026-03-03"), {})
+    routes = Alerts.model_validate({"routes": {"critical": ["dead"], "error": ["dead"]}})
+    delivered = []
+
+    def dead(_conn_id, _alert):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(alerts, "deliver_by_connection", dead)
+    with pytest.raises(Undeliverable) as lost:
+        router.tell(s3, bucket, judged, routes, owner="r1")
+    told = failure_callback("churn", routes, "UTC")
+    telling = SimpleNamespace(task_id="alert_critical")
+    told(context("scheduled", ti=telling, exception=lost.value))
+    monkeypatch.setattr(alerts, "deliver_by_connection", lambda _conn_id, alert: delivered.append(alert.subject))
+    told(context("scheduled", ti=telling, exception=None, reason=reason))
+    standing = router.standing(s3, bucket, "churn", "churn_batch_monitor", "2026-03-03")
+    assert (standing.verdict, standing.sequence) == ("held", 1)
+    assert delivered == ["[error] churn 2026-03-03: alert_critical failed"]
+
+
+def test_a_run_that_failed_after_its_alert_is_told(s3, bucket, sent):
+    """A worker that was killed while it published is no lost message, although the day had been told as warned."""
+    judged = messages.verdict_alert("churn", "churn_batch_monitor", record("2026-03-03", "warned"), {})
+    routes = Alerts.model_validate({"routes": {"warning": ["team"], "error": ["team"]}})
+    router.tell(s3, bucket, judged, routes, owner="r1")
+    failure_callback("churn", routes, "UTC")(
+        context("scheduled", ti=SimpleNamespace(task_id="publish_predictions"), exception=None, reason="task_failure")
+    )
+    assert len(sent) == 2
+    assert "publish_predictions" in sent[1][1]
 
 
 def test_a_backfilled_run_pages_nobody(s3, bucket, sent):
