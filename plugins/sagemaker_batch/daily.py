@@ -238,12 +238,12 @@ class Daily:
         from sagemaker_batch.settings import settings
 
         ti, here, run = context["ti"], settings(), context["dag_run"]
-        s3, clear_number = default_client("s3", here), int(run.clear_number or 0)
-        note = records.read(s3, here.bucket, note_key(self.use_case.name, run.run_id, clear_number))
+        s3 = default_client("s3", here)
+        note = records.read(s3, here.bucket, note_key(self.use_case.name, run))
         entry = {
             "version": 1,
             "run_id": run.run_id,
-            "clear_number": clear_number,
+            "clear_number": int(run.clear_number or 0),
             "started": run.start_date.isoformat(),
             "backfilled": run_facts(context)["run_type"] == "backfill",
             "batch_day": batch_day_or_empty(context, self.use_case.schedule.timezone),

@@ -45,11 +45,12 @@ def failure_callback(use_case: str, alerts: Alerts, timezone: str | None) -> Cal
     return on_failure
 
 
-def note_key(use_case: str, run_id: str, clear_number: int) -> str:
-    """Return the key of what a backfilled run's failing task leaves for the digest."""
+def note_key(use_case: str, run: Any) -> str:
+    """Return the key of what a backfilled run's failing task leaves for the digest; a run made again has another."""
     from sagemaker_batch.digest import entry_key, open_prefix
 
-    return entry_key(use_case, run_id, clear_number).replace(
+    started = run.start_date.isoformat() if run.start_date else ""
+    return entry_key(use_case, run.run_id, int(run.clear_number or 0), started).replace(
         open_prefix(use_case), open_prefix(use_case).replace("/open/", "/failures/")
     )
 
@@ -66,11 +67,10 @@ def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str | None, *, 
     error = context.get("exception")
     what = str(error or context.get("reason") or "no reason was given; see the task's log")
     task_id = ti.task_id if ti is not None else ""
-    clear_number = int(getattr(run, "clear_number", 0) or 0)
     if str(getattr(run.run_type, "value", run.run_type)) == "backfill":
         if not retried:
             note = {"version": 1, "task_id": task_id, "what": what}
-            records.create(s3, here.bucket, note_key(use_case, run.run_id, clear_number), note)
+            records.create(s3, here.bucket, note_key(use_case, run), note)
         return
     day = batch_day_or_empty({**context, "params": context.get("params") or {}}, timezone) if timezone else ""
     if retried:

@@ -1,5 +1,6 @@
 """What is told of a failure, and to whom."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -19,12 +20,16 @@ def sent(monkeypatch):
     return found
 
 
-def context(run_type, **changes):
+STARTED = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+def context(run_type, started=STARTED, **changes):
     run = SimpleNamespace(
         dag_id="churn_batch_monitor",
         run_id="r1",
         run_type=run_type,
         clear_number=0,
+        start_date=started,
         conf={"batch_day": "2026-03-03"},
         data_interval_start=None,
         data_interval_end=None,
@@ -89,10 +94,20 @@ def test_a_run_that_failed_after_its_alert_is_told(s3, bucket, sent):
 
 def test_a_backfilled_run_pages_nobody(s3, bucket, sent):
     """It leaves a note for the digest."""
-    callback()(context("backfill"))
+    failed = context("backfill")
+    callback()(failed)
     assert sent == []
-    note = records.read(s3, bucket, note_key("churn", "r1", 0)).content
+    note = records.read(s3, bucket, note_key("churn", failed["dag_run"])).content
     assert (note["task_id"], note["what"]) == ("assess_batch", "the monitor died")
+
+
+def test_a_backfilled_run_that_is_deleted_and_made_again_does_not_inherit_its_failure(s3, bucket):
+    """Airflow gives it the same run id, and counts its clears from zero."""
+    callback()(context("backfill"))
+    again = context("backfill", STARTED + timedelta(days=1))
+    assert records.read(s3, bucket, note_key("churn", again["dag_run"])) is None
+    callback()({**again, "exception": RuntimeError("another reason")})
+    assert records.read(s3, bucket, note_key("churn", again["dag_run"])).content["what"] == "another reason"
 
 
 def test_a_callback_never_raises(s3, monkeypatch, caplog):
