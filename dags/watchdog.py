@@ -8,7 +8,6 @@ from airflow.sdk import DAG
 
 from sagemaker_batch import watchdog
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
-from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.use_case import UseCase, UseCaseError
 from sagemaker_batch.watchdog import Watchdog
 
@@ -35,8 +34,8 @@ def build(use_case: UseCase) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=sorted({*use_case.tags, use_case.name, "watchdog"}),
+        # Its tasks tell of themselves. A callback of the DAG would tell of flush_alerts as well, each hour anew.
         default_args=defaults(use_case, days=False),
-        on_failure_callback=failure_callback(use_case.name, use_case.alerts, None),
     ) as dag:
         PythonOperator(task_id=watchdog.DAYS, python_callable=work.check_days)
         PythonOperator(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_batch import records
+from sagemaker_batch import alerts, messages, records
+from sagemaker_batch.errors import Undeliverable
 from tests.dags.test_approval import OLD, Registry
 from tests.dags.test_runs import DAY, House, PlayedSageMaker, contract, drift
 from tests.unit.plugin.judged import record
@@ -68,6 +69,22 @@ def test_a_new_installation_pages_nobody_for_its_past(house):
     assert tasks["check_days"] == "success"
     assert house.inbox() == []
     assert house.read("churn/alerts/watch.json")["since"] == datetime.now(UTC).date().isoformat()
+
+
+def test_a_dead_route_makes_no_further_alerts(house, monkeypatch):
+    """The look that cannot deliver fails, and so shows; an alert about it each hour would be as lost as the first."""
+    lost = messages.missing_alert("churn", "churn_batch_monitor", DAY, {})
+
+    def dead(_conn_id, _alert):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(alerts, "deliver_by_connection", dead)
+    with pytest.raises(Undeliverable):
+        alerts.send(house.s3, house.bucket, lost, ["sagemaker_batch_alerts"], owner="r")
+    outbox = list(records.keys(house.s3, house.bucket, alerts.outbox_prefix("churn")))
+    state, tasks = house.run(Registry(house.s3, house.bucket), "watchdog", conf={})
+    assert (state, tasks["flush_alerts"], tasks["check_days"]) == ("failed", "failed", "success")
+    assert [key for key, _ in records.keys(house.s3, house.bucket, alerts.outbox_prefix("churn"))] == [outbox[0][0]]
 
 
 def test_an_approval_given_elsewhere_is_told_once(house):
