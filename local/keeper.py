@@ -7,6 +7,8 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local import data, inboxpage, signals, training
 from local.alertbox import INBOX_FILE, KeptInbox
 from local.cloud import Cloud
@@ -103,7 +105,7 @@ def _put_days(cloud: Cloud, folder: Path, seed: int) -> dict[date, str]:
 
 
 def _look_after(house: House, inbox: KeptInbox, console: Console) -> None:
-    revivals = 0
+    revivals, trouble = 0, ""
     while True:
         time.sleep(1.0)
         for name in house.supervisor.revive():
@@ -112,7 +114,15 @@ def _look_after(house: House, inbox: KeptInbox, console: Console) -> None:
         if revivals > REVIVALS:
             raise HouseError(f"Parts of the house ended {revivals} times.", f"Read the logs in {house.logs}.")
         if house.aws.is_ready():
-            inbox.collect()
+            before, trouble = trouble, ""
+            try:
+                inbox.collect()
+            except (ClientError, BotoCoreError) as error:
+                # The rest of AWS came up anew a moment ago, and has no queue until it is deployed to again.
+                trouble = f"the inbox of the alerts does not answer ({error}); it is asked again each second"
+            if trouble != before:
+                told = trouble or "the inbox of the alerts answers again"
+                console.say(f"{datetime.now(UTC):%H:%M:%S} {told}")
 
 
 if __name__ == "__main__":

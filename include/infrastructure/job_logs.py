@@ -7,6 +7,7 @@ A day means its newest verdict's execution.
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -67,12 +68,14 @@ def execution_of(site: Site, run: str) -> str:
     if found is None:
         raise DeploymentError(f"{run!r} is neither an execution's ARN nor <use case>/<day>, such as churn/2026-03-03.")
     use_case, day = found[1], date.fromisoformat(found[2])
-    written = {}
+    judged = []
     for key in keys(site, names.verdicts_prefix(use_case, day)):
-        written[site.s3.head_object(Bucket=site.environment.bucket, Key=key)["LastModified"]] = key
-    if not written:
+        body = site.s3.get_object(Bucket=site.environment.bucket, Key=key)["Body"].read()
+        judged.append((json.loads(body)["execution"]["created"], key))
+    if not judged:
         raise DeploymentError(f"{use_case} has no verdict for {day} in {site.environment.name}: it was not judged.")
-    execution = written[max(written)].rsplit("/", 1)[-1].removesuffix(".json")
+    # The newest execution, not the record that was written last: an old run may have been judged again.
+    execution = max(judged)[1].rsplit("/", 1)[-1].removesuffix(".json")
     environment = site.environment
     at = f"arn:aws:sagemaker:{environment.region}:{environment.account}:pipeline"
     return f"{at}/{names.batch_pipeline(use_case, environment.name)}/execution/{execution}"

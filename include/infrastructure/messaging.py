@@ -8,19 +8,27 @@ from include.infrastructure.site import Change, Site, find
 from sagemaker_batch import names
 
 RETENTION_SECONDS = "1209600"
+KEY = "KmsMasterKeyId"
 
 
 def topic(site: Site) -> Change:
-    """Make the topic that alerts go to."""
+    """Make the topic that alerts go to, encrypted by the environment's key where it has one."""
     environment = site.environment
     name = names.alert_topic(environment.name)
     arn = names.topic_arn(environment.name, environment.region, environment.account)
-    if find(lambda: site.sns.get_topic_attributes(TopicArn=arn)) is not None:
+    key = environment.kms_key or ""
+    present = find(lambda: site.sns.get_topic_attributes(TopicArn=arn))
+    if present is None:
+        if site.act:
+            tags = [{"Key": tag, "Value": value} for tag, value in sorted(environment.tags.items())]
+            site.sns.create_topic(Name=name, Tags=tags, **({"Attributes": {KEY: key}} if key else {}))
+        return Change("created", "topic", name)
+    lines = between(present["Attributes"].get(KEY, ""), key)
+    if not lines:
         return Change("unchanged", "topic", name)
     if site.act:
-        tags = [{"Key": key, "Value": value} for key, value in sorted(environment.tags.items())]
-        site.sns.create_topic(Name=name, Tags=tags)
-    return Change("created", "topic", name)
+        site.sns.set_topic_attributes(TopicArn=arn, AttributeName=KEY, AttributeValue=key)
+    return Change("updated", "topic", name, tuple(f"encryption: {line}" for line in lines))
 
 
 def inbox(site: Site) -> Change:

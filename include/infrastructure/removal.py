@@ -4,16 +4,22 @@ What is ours is known by its name or by where it lies; nothing is found by a gue
 for, because it holds predictions that others read.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
 
 from include.infrastructure import access
-from include.infrastructure.site import Site, find
+from include.infrastructure.site import DeploymentError, Site, find
 from include.infrastructure.wheelhouse import WHEELHOUSE
 from sagemaker_batch import names
 
 ACTIVE = {"Executing", "Stopping"}
+# A step's job has two minutes to end after it was asked to.
+STOP_SECONDS, STOP_PAUSE_SECONDS = 600.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -59,17 +65,44 @@ def _pipelines(site: Site, use_case: str) -> Iterator[Removal]:
                 yield Removal(
                     "running execution",
                     arn,
-                    lambda arn=arn: site.sagemaker.stop_pipeline_execution(  # type: ignore[misc]
-                        PipelineExecutionArn=arn, ClientRequestToken=f"destroy-{names.execution_id(arn):0>32}"[:128]
-                    ),
+                    lambda arn=arn: _end_execution(site, arn),  # type: ignore[misc]
                 )
         yield Removal(
             "pipeline",
             name,
+            # A token of its own each time: SageMaker answers a repeated one as it did before, and removes nothing.
             lambda name=name: site.sagemaker.delete_pipeline(  # type: ignore[misc]
-                PipelineName=name, ClientRequestToken=f"destroy-{name:0>32}"[:128]
+                PipelineName=name, ClientRequestToken=uuid4().hex
             ),
         )
+
+
+def _end_execution(site: Site, arn: str) -> None:
+    """Stop an execution and wait until it has ended: SageMaker deletes no pipeline with one at work.
+
+    Raises:
+        DeploymentError: it does not end.
+    """
+
+    def active() -> bool:
+        return bool(
+            site.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] in ACTIVE
+        )
+
+    if active():
+        try:
+            site.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken=uuid4().hex)
+        except ClientError as error:
+            # Stopping already, or ended between the two calls: the wait below tells which.
+            if error.response["Error"]["Code"] not in {"ValidationException", "ConflictException"}:
+                raise
+    until = time.monotonic() + STOP_SECONDS
+    while active():
+        if time.monotonic() > until:
+            raise DeploymentError(
+                f"{arn} does not end {STOP_SECONDS:.0f} s after it was stopped. Look at it, and destroy again."
+            )
+        time.sleep(STOP_PAUSE_SECONDS)
 
 
 def _models(site: Site, use_case: str) -> Iterator[Removal]:

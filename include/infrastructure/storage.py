@@ -105,8 +105,8 @@ def _settings(site: Site) -> list[tuple[str, Any, Any, Callable[[], Any]]]:
         ),
         (
             "lifecycle",
-            [(item["ID"], item["Status"]) for item in rules.get("Rules", [])],
-            [(item["ID"], item["Status"]) for item in lifecycle()["Rules"]],
+            rules.get("Rules", []),
+            lifecycle()["Rules"],
             lambda: s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=lifecycle()),
         ),
         (

@@ -21,6 +21,8 @@ from tabular.job import InputError, run
 from tabular.schema import BINARY, REGRESSION, Encoder, FeatureSchema, Profile, is_number
 
 PARTS = ("train", "validation", "test")
+# More texts than these are no label that somebody mistyped.
+LABELS_SHOWN = 5
 
 
 def part_of(record_id: str, seed: int, validation: float, test: float) -> str:
@@ -127,7 +129,10 @@ def check_parts(given: argparse.Namespace, labels: Counter[str], counts: Counter
                 raise InputError(f"The {part} part of {sum(labels.values())} training rows is empty. Send more rows.")
         return
     if given.positive not in labels or len(labels) != 2:
-        seen = ", ".join(f"{text!r} ({count})" for text, count in labels.most_common(5))
+        # A wrong label may be a name or a diagnosis, and the message goes to logs and alerts.
+        seen = f"{len(labels)} different texts"
+        if len(labels) <= LABELS_SHOWN and given.label not in given.sensitive:
+            seen = ", ".join(f"{text!r} ({count})" for text, count in labels.most_common())
         raise InputError(
             f"The label {given.label!r} must hold two texts, one of them {given.positive!r} (data.label.positive). "
             f"It holds {seen}."

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -71,6 +71,8 @@ def read_steps(client: Any, arn: str) -> list[Step]:
 def outcome_of(client: Any, arn: str, answer: dict[str, Any]) -> Outcome:
     """Make the outcome of what Describe answered; the steps are listed when it has ended.
 
+    `created` is in UTC, whatever the zone of this machine: such texts are compared.
+
     Raises:
         ExecutionError: its status is unknown to this version.
     """
@@ -80,7 +82,7 @@ def outcome_of(client: Any, arn: str, answer: dict[str, Any]) -> Outcome:
     return Outcome(
         status=status,
         arn=arn,
-        created=created.isoformat() if created else "",
+        created=created.astimezone(UTC).isoformat() if created else "",
         failure_reason=answer.get("FailureReason", ""),
         failed_steps=[
             {

@@ -143,7 +143,8 @@ def _counts(categorical: Any, where: str, file: str) -> dict[str, int] | None:
 def _section(parent: Any, key: str, kind: type, where: str, file: str) -> Any:
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, kind):
-        shape = {dict: "an object", list: "a list", str: "a text"}[kind]
+        shapes: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+        shape = shapes[kind]
         raise AnalyzerError(
             f"{where} needs `{key}`, {shape}.", file=file, hint="Take the file that a baseline run wrote."
         )

@@ -121,6 +121,25 @@ def test_unusable_training_data_are_one_clear_message(script, tmp_path, change, 
     assert says in job.message
 
 
+@pytest.mark.parametrize(
+    ("change", "arguments", "shown"),
+    [
+        (lambda rows: rows, ["--positive", "YES"], True),
+        (lambda rows: rows, ["--positive", "YES", f"--sensitive={HEADER[-1]}"], False),
+        (lambda rows: [[*row[:5], f"Jane Doe {row[2]}"] for row in rows], [], False),
+    ],
+    ids=["few texts", "a sensitive label", "a column of names"],
+)
+def test_a_wrong_label_tells_no_ones_data(script, tmp_path, change, arguments, shown):
+    """The message goes to logs and alerts: texts are quoted only where they can be a mistyped label."""
+    write_csv(tmp_path / "in" / "a.csv", HEADER, change(list(training_rows())))
+    job = script("prepare.py", "--input", tmp_path / "in", *TRAINING, *arguments)
+    assert job.code == 1
+    assert ("different texts" in job.message) != shown
+    assert "Jane" not in job.message
+    assert ("'no' (" in job.message) == shown
+
+
 def test_every_path_is_an_argument():
     """/opt/ml stands in the scripts only as the default of an argument, so that a job's place can be rewritten."""
     for path in OURS:
