@@ -4,7 +4,7 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check constraints
+.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check constraints on-call
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ help: ## list the verbs
 install: ## install the environments that running needs (every other verb does it too)
 	@$(PYTHON) local/install.py airflow aws
 
-demo: install ## the whole job on this machine: train, approve, four days of backfill, one by hand (SEED= DATA= DAYS= AWS_PORT= AIRFLOW_PORT=)
+demo: install ## the whole job on this machine: train, approve, four days of backfill, one by hand (SEED= DATA= DAYS= AWS_PORT= AIRFLOW_PORT=); STORY=drift: drift, a request, a new model, the next day
 	@$(AWS_PYTHON) -m local.demo $(ARGS)
 
 up: install ## start Airflow and the local AWS with ten days of input and keep them running (BATCH_HOME= AWS_PORT= AIRFLOW_PORT= INBOX_PORT= SCHEDULE=on)
@@ -78,6 +78,9 @@ new-use-case: install ## a commented use-case file with every key, and scripts t
 
 constraints: install ## limits of a use case: suggested, overridden, and what each change would have flagged on the last 30 days (USE_CASE=churn ENV=)
 	@$(AWS_PYTHON) -m local.constraints --use-case "$(USE_CASE)" --environment $(ENV) $(ARGS)
+
+on-call: install ## write docs/on-call.md anew: false alarms and missed drift of seeded days, lost alerts, seconds, who is woken
+	@$(AWS_PYTHON) -m local.on_call
 
 wheelhouse: ## fetch what the bundled monitor needs on AWS into dist/wheelhouse; deployment puts it into S3
 	@PYTHONPATH=$(CURDIR) $(PYTHON) -m include.infrastructure.wheelhouse

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local import batches, environment, material, outcome, signals, training
+from local import batches, environment, loop, material, outcome, signals, training
 from local.alertbox import INBOX_FILE, Inbox, read_kept
 from local.cloud import Cloud, records
 from local.console import Console
@@ -27,6 +27,7 @@ from sagemaker_batch import names
 
 USE_CASE = "churn"
 STATE = environment.REPO / ".local" / "demo"
+DAYS, DRIFT = "days", "drift"
 ALERT_SECONDS = 20.0
 PAGE = "/plugin/sagemaker-batch"
 
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     given = _arguments(arguments)
     console = Console()
+    if given.story == DRIFT and (given.house or given.data or given.days):
+        print("STORY=drift makes its own house and data; leave --house, DATA= and DAYS= away.", file=sys.stderr)
+        return 1
     try:
         found = _in_running(given, console) if given.house else _in_fresh(given, console)
     except HouseError as error:
@@ -49,24 +53,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for failure in found:
             print(f"  - {failure}")
         return 1
-    print("\nEvery day ended as it must.")
+    print("\nEvery step of the loop ended as it must." if given.story == DRIFT else "\nEvery day ended as it must.")
     if not given.house:
         print("Nothing is left running; `make up` keeps a house open to look around in.")
     return 0
 
 
 def _in_fresh(given: argparse.Namespace, console: Console) -> list[str]:
-    house = House(given.state_dir, Ports.from_environment(), given.runtimes, say=console.say)
+    drift = given.story == DRIFT
+    house = House(
+        given.state_dir,
+        Ports.from_environment(),
+        given.runtimes,
+        schedule=drift,
+        overrides=_settings(given.state_dir) if drift else {},
+        say=console.say,
+    )
     with signals.watched(house.supervisor):
         try:
             house.empty()
             house.take()
             with console.phase("Starting PostgreSQL, the local AWS and Airflow, and deploying"):
+                if drift:
+                    loop.write_use_cases(house.state / loop.FOLDER)
                 house.start()
-            return _story(house, console, given)
+            return loop.play(house, console, given.seed) if drift else _story(house, console, given)
         finally:
             with console.phase("Ending everything that was started"):
                 house.stop()
+
+
+def _settings(state: Path) -> dict[str, str]:
+    """Return Airflow's settings of the drift story: where its use case lies."""
+    return {"AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(state.resolve() / loop.FOLDER)}
 
 
 def _in_running(given: argparse.Namespace, console: Console) -> list[str]:
@@ -163,6 +182,12 @@ def _majority(share: float | None) -> str:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--story",
+        choices=(DAYS, DRIFT),
+        default=os.environ.get("STORY") or DAYS,
+        help="STORY: days (a backfill and a day by hand), or drift (three days of it, a new model, the next day)",
     )
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 7), help="SEED: other customers")
     parser.add_argument("--data", default=os.environ.get("DATA"), help="DATA: your own training file (CSV with label)")
