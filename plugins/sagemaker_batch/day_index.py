@@ -13,7 +13,7 @@ from sagemaker_batch.names import days_prefix, execution_id
 
 KEY = re.compile(
     r"dt=(?P<day>\d{4}-\d{2}-\d{2})/(?P<created>\d{8}T\d{6})\.(?P<execution>[a-z0-9]+)\.(?P<verdict>clean|warned|held|failed)"
-    r"\.v(?P<version>\d+)\.(?P<violated>\d+)of(?P<monitored>\d+)\.(?P<rows>\d*)rows(?P<published>\.published)?"
+    r"\.v(?P<version>\d+)\.(?P<violated>\d+)of(?P<monitored>\d+)\.(?P<rows>\d*)rows(?P<since>\.published|\.discarded)?"
 )
 
 
@@ -22,7 +22,7 @@ class DayEntry:
     """What one execution made of a day.
 
     `rows` is None where nothing could be read; `written` is when it was judged; `published` whether its manifest was
-    put.
+    put; `discarded` whether a person decided that it never will be.
     """
 
     day: date
@@ -35,6 +35,12 @@ class DayEntry:
     rows: int | None
     written: datetime | None = None
     published: bool = False
+    discarded: bool = False
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether this is the entry of the verdict itself, and not of what came of it."""
+        return not (self.published or self.discarded)
 
 
 def entry_key(record: dict[str, Any]) -> str:
@@ -57,6 +63,11 @@ def enter(s3: Any, bucket: str, record: dict[str, Any]) -> None:
 def enter_published(s3: Any, bucket: str, record: dict[str, Any]) -> None:
     """Enter that the predictions of a judged day have become visible; doing it again changes nothing."""
     s3.put_object(Bucket=bucket, Key=f"{entry_key(record)}.published", Body=b"")
+
+
+def enter_discarded(s3: Any, bucket: str, record: dict[str, Any]) -> None:
+    """Enter that a held day is not to be published by this execution; doing it again changes nothing."""
+    s3.put_object(Bucket=bucket, Key=f"{entry_key(record)}.discarded", Body=b"")
 
 
 def read_entries(s3: Any, bucket: str, use_case: str, since: date | None = None) -> list[DayEntry]:
@@ -87,18 +98,26 @@ def parse(name: str, written: datetime | None = None) -> DayEntry | None:
         monitored=int(said["monitored"]),
         rows=int(said["rows"]) if said["rows"] else None,
         written=written,
-        published=said["published"] is not None,
+        published=said["since"] == ".published",
+        discarded=said["since"] == ".discarded",
     )
 
 
 def standing(entries: Iterable[DayEntry]) -> dict[date, DayEntry]:
     """Return what stands for each day: the newest execution, and of that the judgement written last."""
     found: dict[date, DayEntry] = {}
-    published, nothing = set(), datetime.fromtimestamp(0, UTC)
+    published, discarded, nothing = set(), set(), datetime.fromtimestamp(0, UTC)
     for entry in entries:
         if entry.published:
             published.add((entry.day, entry.execution))
+        if entry.discarded:
+            discarded.add((entry.day, entry.execution))
         other = found.get(entry.day)
         if other is None or (entry.created, entry.written or nothing) >= (other.created, other.written or nothing):
             found[entry.day] = entry
-    return {day: replace(entry, published=(day, entry.execution) in published) for day, entry in found.items()}
+    return {
+        day: replace(
+            entry, published=(day, entry.execution) in published, discarded=(day, entry.execution) in discarded
+        )
+        for day, entry in found.items()
+    }

@@ -83,9 +83,10 @@ class Holding:
     @final
     def discard_predictions(self, **context: Any) -> dict[str, Any]:
         """Note that a held day is never to be published by this execution."""
-        from sagemaker_batch import held
+        from sagemaker_batch import day_index, held
 
-        s3, bucket, _, made = self._decide(held.DISCARDED, **context)
+        s3, bucket, record, made = self._decide(held.DISCARDED, **context)
+        day_index.enter_discarded(s3, bucket, record)
         self._told(s3, bucket, made, **context)
         return made
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from sagemaker_batch.names import held_dag
 from sagemaker_batch.report import charts, figures, marks, page
 from sagemaker_batch.report.charts import Steps
 from sagemaker_batch.report.features import Feature, Side
@@ -127,6 +128,7 @@ def _next(facts: RunFacts) -> Html | None:
         [
             "If the data is wrong: have it sent again, then run the day again with the command below.",
             "If the world has changed: train on newer data, approve the version, then run the day again.",
+            f"To use the predictions as they are, or never: trigger {held_dag(record['use_case'])} with your reason.",
             "Until then consumers of the day see what was published before, if anything.",
         ]
         if record["verdict"] == "held"

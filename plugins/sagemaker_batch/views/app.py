@@ -87,7 +87,7 @@ def dag_run(  # noqa: PLR0917 - FastAPI's way
     day = read_run_day(session, dag_id, run_id, deployed.timezone)
     if day is None:
         raise HTTPException(404, f"Airflow knows no run {run_id[:TOO_LONG]} that names a batch day.")
-    for entry in reversed([item for item in here.entries(use_case, day) if item.day == day and not item.published]):
+    for entry in reversed([item for item in here.entries(use_case, day) if item.day == day and item.is_verdict]):
         record = here.json(names.verdict_key(use_case, day, entry.execution))
         if record is not None and record["run"]["run_id"] == run_id:
             return RedirectResponse(f"{root}/use-cases/{use_case}/days/{day}/{entry.execution}", 303)

@@ -90,6 +90,8 @@ def _day(day: date, entry: DayEntry | None, active: set[date], failed: DayRun | 
         return Day(day, marks.RUNNING, entry)
     if entry is None:
         return Day(day, marks.FAILED, run=failed) if failed else Day(day, marks.MISSING)
+    if entry.verdict == "held" and (entry.published or entry.discarded):
+        return Day(day, marks.RELEASED if entry.published else marks.DISCARDED, entry)
     if entry.verdict in {"held", "failed"}:
         return Day(day, marks.BY_VERDICT[entry.verdict], entry)
     if not entry.published:

@@ -11,7 +11,16 @@ from sagemaker_batch.views.reading import Deployed
 
 DAYS = 14
 # Which state of the newest day wants to be seen first.
-URGENCY = (marks.FAILED, marks.HELD, marks.MISSING, marks.WARNED, marks.RUNNING, marks.PUBLISHED)
+URGENCY = (
+    marks.FAILED,
+    marks.HELD,
+    marks.MISSING,
+    marks.DISCARDED,
+    marks.RELEASED,
+    marks.WARNED,
+    marks.RUNNING,
+    marks.PUBLISHED,
+)
 
 
 @dataclass(frozen=True)

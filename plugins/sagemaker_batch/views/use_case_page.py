@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
+from sagemaker_batch.names import held_dag
 from sagemaker_batch.report import figures, marks
 from sagemaker_batch.report.markup import Html, join, named, tag
 from sagemaker_batch.views.calendar import Day, Gap
@@ -77,7 +78,8 @@ def _wanted(root: str, use_case: str, day: Day) -> Html:
     if day.mark is marks.HELD:
         said = (
             f"{day.entry.violated:,} of {day.entry.monitored:,} features violated. Look at the report: send the data "
-            "again and rerun the day, or train on newer data."
+            "again and rerun the day, or train on newer data; or release or discard it as it is, by triggering "
+            f"{held_dag(use_case)}."
         )
     else:
         said = (day.note.capitalize() + ". " if day.note else "") + "The report names the reasons and what to type."

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 
 from sagemaker_batch import day_index
+from sagemaker_batch.report import marks
+from sagemaker_batch.views import calendar
 from tests.unit.plugin.made_days import record, violation
 
 
@@ -49,6 +51,24 @@ def test_a_published_day_says_so_until_another_execution_stands(s3, bucket):
     day_index.enter(s3, bucket, later)
     stands = day_index.standing(day_index.read_entries(s3, bucket, "churn"))[day]
     assert (stands.verdict, stands.published) == ("held", False)
+
+
+def test_what_a_person_decided_on_a_held_day_stands_beside_it(s3, bucket):
+    """Released and discarded days need nobody any more, and the calendar says which they are."""
+    day, held = date(2026, 3, 3), record("held")
+    day_index.enter(s3, bucket, held)
+
+    def shown():
+        entries = day_index.read_entries(s3, bucket, "churn")
+        assert [item.is_verdict for item in entries].count(True) == 1
+        return calendar.days(entries, [], {}, date(2026, 3, 5))[day].mark
+
+    assert shown() is marks.HELD
+    day_index.enter_discarded(s3, bucket, held)
+    assert shown() is marks.DISCARDED
+    s3.delete_object(Bucket=bucket, Key=f"{day_index.entry_key(held)}.discarded")
+    day_index.enter_published(s3, bucket, held)
+    assert shown() is marks.RELEASED
 
 
 def test_a_key_of_another_form_is_left_alone():

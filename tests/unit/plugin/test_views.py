@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -244,16 +245,17 @@ def test_what_is_no_report_of_ours_is_not_shown(client, s3, bucket):
 def test_the_page_names_what_needs_someone(client, s3, bucket):
     """A held day with what to do, a missing one with the exact backfill, a published one in its place."""
     deploy(s3, bucket, zone="Europe/Berlin")
-    play(s3, bucket, "held", day=TODAY - timedelta(days=6), execution="held1")
-    play(s3, bucket, "clean", day=TODAY - timedelta(days=2), execution="clean1")
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    play(s3, bucket, "held", day=today - timedelta(days=6), execution="held1")
+    play(s3, bucket, "clean", day=today - timedelta(days=2), execution="clean1")
     page = Page(get(client, "/use-cases/churn", "reader").text)
     assert "send the data again and rerun the day" in page.text
     assert "Never scored: 4 days" in page.text
-    begins, ends = TODAY - timedelta(days=5), TODAY - timedelta(days=1)
+    begins, ends = today - timedelta(days=5), today - timedelta(days=1)
     assert f"airflow backfill create --dag-id churn_batch_monitor --from-date {begins}T00:00:00+0" in page.text
     assert f"--to-date {ends}T00:00:00+0" in page.text
     addresses = [value for name, value in page.attributes if name == "href"]
-    assert f"{ROOT}/use-cases/churn/days/{TODAY - timedelta(days=2)}/clean1" in addresses
+    assert f"{ROOT}/use-cases/churn/days/{today - timedelta(days=2)}/clean1" in addresses
     assert "42" in page.text
 
 
