@@ -4,7 +4,7 @@ AWS_PYTHON := .venv-aws/bin/python
 UVX = $(if $(wildcard .local/tools/bin/uv),.local/tools/bin/uv,uv) tool run --no-config
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check constraints on-call
+.PHONY: help install demo up down logs test test-all faults lint deploy pipelines dist mwaa mwaa-upload bench bench-local fuzz locks new-use-case wheelhouse template reference docs coverage compose-secrets audit sbom aws-check constraints on-call
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: ## measure the analyzer beside a parse-only pass and its peers, and write
 fuzz: ## throw any bytes at the analyzer, led by coverage, for SECONDS=300; what breaks it stays in .local/fuzz (ARGS=<file> tries it again)
 	@$(PYTHON) local/install.py fuzz
 	@.venv-fuzz/bin/python tests/perf/fuzz_analyzer.py --seconds $(or $(SECONDS),300) $(ARGS)
+
+bench-local: install ## measure what the local SageMaker promises of its speed, and write docs/performance-local.md (QUICK=1: a glance, nothing written)
+	@$(AWS_PYTHON) -m tests.perf.bench_local $(if $(QUICK),--quick,--write)
 
 locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade')
 	@$(PYTHON) local/locks.py $(ARGS)

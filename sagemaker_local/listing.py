@@ -78,6 +78,22 @@ def answer(
     return _page(call, call.tx.select(kind, query), summary, limit)
 
 
+def matching(
+    call: Call,
+    kind: str,
+    summary: Callable[[Document], Document],
+    terms: list[tuple[str, str, Any]],
+    *,
+    sort: str,
+    default: str,
+    size: int,
+) -> Document:
+    """Return one page of the documents of a kind for which all terms hold; the arguments are as in `answer`."""
+    limit = call.request.get("MaxResults", size)
+    query = Query(sort, descending(call, default), terms=terms, after=_read_token(call), limit=limit + 1)
+    return _page(call, call.tx.select(kind, query), summary, limit)
+
+
 def terms(
     call: Call, *, name: str | None, status: str | None = None, modified: str = "LastModifiedTime"
 ) -> list[tuple[str, str, Any]]:

@@ -75,6 +75,8 @@ _COMPARISONS = {
     "=": "{} = ?",
     "<": "{} < ?",
     ">": "{} > ?",
+    "<=": "{} <= ?",
+    ">=": "{} >= ?",
     "contains": "instr(lower({}), lower(?)) > 0",
     "prefix": "instr({}, ?) = 1",
 }
@@ -147,6 +149,18 @@ class Transaction:
             ).fetchone()
         return int(row[0])
 
+    def matching(self, kind: str, terms: Sequence[tuple[str, str, Any]]) -> Documents:
+        """Return the documents of a kind for which all terms of a query hold, in created order."""
+        where, values = _where(kind, terms)
+        rows = self._connection.execute(f"SELECT body FROM document WHERE {where} ORDER BY seq", values)  # noqa: S608 - only checked names
+        return [json.loads(body) for (body,) in rows]
+
+    def count_matching(self, kind: str, terms: Sequence[tuple[str, str, Any]]) -> int:
+        """Return how many documents of a kind there are for which all terms of a query hold."""
+        where, values = _where(kind, terms)
+        row = self._connection.execute(f"SELECT count(*) FROM document WHERE {where}", values).fetchone()  # noqa: S608 - only checked names
+        return int(row[0])
+
     def find(self, kind: str, member: str, value: str) -> Documents:
         """Return the documents of a kind whose top-level member has that value, in created order."""
         rows = self._connection.execute(
@@ -161,15 +175,11 @@ class Transaction:
         By creation time an index gives the order, so that a page costs the same however many documents there are.
         """
         sort = _extract(query.sort)
-        terms, values = ["kind = ?"], [kind]
+        where, values = _where(kind, query.terms)
+        terms = [where]
         if query.parent is not None:
             terms.append("parent = ?")
             values.append(query.parent)
-        for member, comparison, bound in query.terms:
-            if comparison not in _COMPARISONS:
-                raise ValueError(f"{comparison!r} is no comparison; there are {', '.join(_COMPARISONS)}")
-            terms.append(_COMPARISONS[comparison].format(_extract(member)))
-            values.append(bound)
         if query.after is not None:
             sign = "<" if query.descending else ">"
             # The first says nothing new; it lets the index begin at the place, which a comparison of pairs does not.
@@ -257,6 +267,16 @@ class Transaction:
             raise ValueError(
                 f"Unknown kind of document {kind!r}; known are {', '.join(KINDS)} (sagemaker_local/store.py)."
             )
+
+
+def _where(kind: str, terms: Sequence[tuple[str, str, Any]]) -> tuple[str, list[Any]]:
+    found, values = ["kind = ?"], [kind]
+    for member, comparison, bound in terms:
+        if comparison not in _COMPARISONS:
+            raise ValueError(f"{comparison!r} is no comparison; there are {', '.join(_COMPARISONS)}")
+        found.append(_COMPARISONS[comparison].format(_extract(member)))
+        values.append(bound)
+    return " AND ".join(found), values
 
 
 def _extract(member: str) -> str:

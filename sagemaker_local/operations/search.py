@@ -35,6 +35,11 @@ RESOURCES: dict[str, tuple[str, str, bool]] = {
 _MEMBERS = {"ExperimentTrial": "Trial", "ExperimentTrialComponent": "TrialComponent"}
 _SUGGESTIONS = 10
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
+# The same comparisons as the store writes them.
+_SIGNS = {"GreaterThan": ">", "GreaterThanOrEqualTo": ">=", "LessThan": "<", "LessThanOrEqualTo": "<="}
+# Times by which the store can sort; what was never changed was last changed when it was made.
+_TIMES = {"LastModifiedTime": "LastModifiedTime|CreationTime", "CreationTime": "CreationTime"}
+_SIZE = 10
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": lambda left, right: left > right,
     "GreaterThanOrEqualTo": lambda left, right: left >= right,
@@ -52,13 +57,52 @@ def search(call: Call) -> Document:
     expression = call.request.get("SearchExpression")
     if expression is not None:
         _satisfies({}, expression, shape)  # a wrong expression is told even when there is nothing to search
-    documents = [] if listing.others_only(call) else call.tx.list(RESOURCES[resource][0])
+    terms, decided = _terms(expression or {}, shape)
+    kind, member = RESOURCES[resource][0], str(_MEMBERS.get(resource, resource))
+    sort = call.request.get("SortBy", "LastModifiedTime")
+    if decided and sort in _TIMES and not listing.others_only(call):
+        # What the store decides alone costs a page, however much there is.
+        _shape_at(shape, call.request.get("SortBy", _default_sort(shape)))
+        answer = listing.matching(
+            call,
+            kind,
+            lambda document: {member: _record(call, resource, document)},
+            terms,
+            sort=_TIMES[sort],
+            default="Descending",
+            size=_SIZE,
+        )
+        total = call.tx.count_matching(kind, terms)
+        return {**answer, "TotalHits": {"Value": total, "Relation": "EqualTo"}}
+    documents = [] if listing.others_only(call) else call.tx.matching(kind, terms)
     records = [_record(call, resource, document) for document in documents]
     found = [record for record in records if expression is None or _satisfies(record, expression, shape)]
     keyed = _sorted(call, found, shape, resource)
-    member = str(_MEMBERS.get(resource, resource))
-    answer = listing.page(call, keyed, lambda record: {member: record}, default="Descending", size=10)
+    answer = listing.page(call, keyed, lambda record: {member: record}, default="Descending", size=_SIZE)
     return {**answer, "TotalHits": {"Value": len(found), "Relation": "EqualTo"}}
+
+
+def _terms(expression: Document, shape: Shape) -> tuple[list[tuple[str, str, Any]], bool]:
+    """Return what of an expression the store can decide by itself, and whether that is all of it.
+
+    These are comparisons of members that a document has at its top, all of which must hold.
+    """
+    filters = expression.get("Filters", [])
+    if expression.get("Operator", "And") != "And":
+        return [], False
+    decided = not expression.get("NestedFilters") and not expression.get("SubExpressions")
+    found: list[tuple[str, str, Any]] = []
+    for condition in filters:
+        name, value = condition["Name"], condition.get("Value")
+        kind = getattr(shape, "members", {}).get(name)
+        type_name = "" if kind is None else kind.type_name
+        chosen = condition.get("Operator", "Equals")
+        sign = "=" if chosen == "Equals" else _SIGNS.get(chosen, "") if type_name != "string" else ""
+        if value is None or not sign or type_name not in {"string", "timestamp", *_NUMBERS}:
+            decided = False
+            continue
+        found.append((name, sign, _typed(name, value, type_name)))
+    return found, decided
 
 
 @operation("GetSearchSuggestions")
@@ -104,10 +148,13 @@ def _record(call: Call, resource: str, document: Document) -> Document:
     return record
 
 
+def _default_sort(shape: Shape) -> str:
+    """Return the documented default, but for groups and versions, which know no LastModifiedTime."""
+    return "LastModifiedTime" if "LastModifiedTime" in model.members(shape.name) else "CreationTime"
+
+
 def _sorted(call: Call, records: list[Document], shape: Shape, resource: str) -> list[tuple[list[Any], Document]]:
-    # Groups and versions know no LastModifiedTime, which is the documented default.
-    default = "LastModifiedTime" if "LastModifiedTime" in model.members(shape.name) else "CreationTime"
-    path = call.request.get("SortBy", default)
+    path = call.request.get("SortBy", _default_sort(shape))
     _shape_at(shape, path)
     identity = RESOURCES[resource][1]
     keyed: list[tuple[list[Any], Document]] = []

@@ -1,12 +1,12 @@
 # ruff: noqa: S311, T201 - seeded data; a benchmark prints
 """Benchmark of the batch transform against the best in-memory way, and against a loop over lines.
 
-    .venv-aws/bin/python tests/perf/bench_transform.py --rows 1000000 --rounds 5 [--write]
+    .venv-aws/bin/python tests/perf/bench_transform.py --rows 1000000 --rounds 5
 
 All sides score the same seeded file (an id and 16 features) with the same model (100 trees of depth 5) in one process,
 in alternated rounds; the floor reads the whole file with Polars and predicts in place, and writes nothing. The loop
 builds a DMatrix for each line, as a server that gets one record at a time does. Quote the ratios, not the seconds.
-Memory is the peak of a process of its own. ``--write`` puts the table into docs/performance-local.md.
+Memory is the peak of a process of its own. `bench_local.py` writes the table into docs/performance-local.md.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
-PAGE = REPOSITORY / "docs" / "performance-local.md"
-BEGIN, END = "<!-- transform begin -->", "<!-- transform end -->"
 FEATURES = 16
 LOOP_ROWS = 3000
 CONFIG = {
@@ -235,20 +233,11 @@ def table(found: Measured, rows: int, memory: dict[int, float]) -> str:
     )
 
 
-def write_page(text: str) -> None:
-    """Put a table between the marks of the page, and leave the rest of it."""
-    page = PAGE.read_text() if PAGE.exists() else f"# How fast `sagemaker_local` is\n\n{BEGIN}\n{END}\n"
-    before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
-    print(f"wrote {PAGE}", file=sys.stderr)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--write", action="store_true")
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -259,10 +248,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         found = measure(Sides(Path(name), given.rows), given.rounds)
     memory = {rows: peak_megabytes(rows) for rows in (given.rows, 5 * given.rows)}
-    text = table(found, given.rows, memory)
-    print(text)
-    if given.write:
-        write_page(text)
+    print(table(found, given.rows, memory))
     return None
 
 
