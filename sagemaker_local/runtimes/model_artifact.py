@@ -13,6 +13,10 @@ from sagemaker_local.runtimes.failure import UserError
 from sagemaker_local.runtimes.lean import import_xgboost
 
 NAME = "xgboost-model"
+_SCRIPT = (
+    "[INFO] The archive's code/inference.py is not run: the model's Environment names no SAGEMAKER_PROGRAM, and the "
+    "XGBoost container then predicts by itself."
+)
 
 
 class Model:
@@ -70,7 +74,10 @@ def _member(archive: Path) -> bytes:
         raise UserError("The model has no ModelDataUrl; name the model.tar.gz of a training job in CreateModel.")
     try:
         with tarfile.open(archive, "r:*") as tar:
-            members = [member for member in tar if Path(member.name).name == NAME and member.isfile()]
+            listed = [member for member in tar if member.isfile()]
+            members = [member for member in listed if Path(member.name).name == NAME]
+            if any(Path(member.name).parts[-2:] == ("code", "inference.py") for member in listed):
+                print(_SCRIPT, flush=True)
             source = tar.extractfile(members[0]) if len(members) == 1 else None
             if source is not None:
                 return source.read()

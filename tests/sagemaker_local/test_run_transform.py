@@ -126,6 +126,18 @@ def test_ids_come_back_exactly_as_they_were(workshop, booster):
     assert list(csv.reader(io.StringIO(found))) == [[*pair] for pair in zip(ids, scores(booster, rows), strict=True)]
 
 
+def test_a_script_that_nobody_named_is_not_passed_over_in_silence(workshop, booster):
+    """The container needs SAGEMAKER_PROGRAM to run it; the log says that it predicted by itself."""
+    with tarfile.open(workshop.ml / "model.tar.gz", "w:gz") as archive:
+        for name, content in (("code/inference.py", b""), ("xgboost-model", bytes(booster.save_raw("json")))):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    done = workshop.start({"day.csv": lines(sample(3))})
+    assert done.returncode == 0, done.stderr
+    assert "code/inference.py is not run" in done.stdout
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_quick_and_the_careful_way_write_the_same(workshop, booster, end):
     """A record that asks for care (here a padded number) changes no byte of the others, nor do Windows line ends."""
