@@ -27,12 +27,24 @@ _SEARCH = {
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Seconds of a call: the median that a client saw, and the server's CPU time, which other work does not change."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall * 1000:.1f} ms ({self.cpu * 1000:.1f} ms CPU)"
+
+
+@dataclass(frozen=True)
 class Answers:
-    """Seconds, but for `rate`, which is requests a second of four connections.
+    """How long answers took.
 
     Attributes:
-        p50, p99: of a describe, as a client on one connection sees it.
+        p50, p99: seconds of a describe, as a client on one connection sees it.
         cost: the server's CPU time for it.
+        rate: describes a second of four connections.
         few, many, middle: a page of 100 of FEW, of MANY, and in the middle of MANY.
         search_few, search_many: a search for a status likewise.
     """
@@ -41,11 +53,11 @@ class Answers:
     p99: float
     cost: float
     rate: float
-    few: float
-    many: float
-    middle: float
-    search_few: float
-    search_many: float
+    few: Taken
+    many: Taken
+    middle: Taken
+    search_few: Taken
+    search_many: Taken
 
 
 class Line:
@@ -111,16 +123,16 @@ def measure(aws: LocalAws) -> Answers:
     fill(aws, pipeline, FEW)
     line = Line(aws)
     line.seconds(20, "ListPipelineExecutions", **_LISTING)
-    few = statistics.median(line.seconds(50, "ListPipelineExecutions", **_LISTING))
-    search_few = statistics.median(line.seconds(50, "Search", **_SEARCH))
+    few = taken(aws, line, "ListPipelineExecutions", **_LISTING)
+    search_few = taken(aws, line, "Search", **_SEARCH)
     fill(aws, pipeline, MANY)
-    many = statistics.median(line.seconds(50, "ListPipelineExecutions", **_LISTING))
-    search_many = statistics.median(line.seconds(50, "Search", **_SEARCH))
+    many = taken(aws, line, "ListPipelineExecutions", **_LISTING)
+    search_many = taken(aws, line, "Search", **_SEARCH)
     page = line.ask("ListPipelineExecutions", **_LISTING)
     arn = page["PipelineExecutionSummaries"][50]["PipelineExecutionArn"]
     for _ in range(50):
         page = line.ask("ListPipelineExecutions", **_LISTING, NextToken=page["NextToken"])
-    middle = statistics.median(line.seconds(50, "ListPipelineExecutions", **_LISTING, NextToken=page["NextToken"]))
+    middle = taken(aws, line, "ListPipelineExecutions", **_LISTING, NextToken=page["NextToken"])
     used = cpu_seconds(aws)
     describe = line.seconds(300, "DescribePipelineExecution", PipelineExecutionArn=arn)
     cost = (cpu_seconds(aws) - used) / 300
@@ -129,6 +141,13 @@ def measure(aws: LocalAws) -> Answers:
     return Answers(
         statistics.median(describe), sorted(describe)[-3], cost, rate, few, many, middle, search_few, search_many
     )
+
+
+def taken(aws: LocalAws, line: Line, operation: str, count: int = 100, **members: Any) -> Taken:
+    """Return what a call takes, of so many."""
+    used = cpu_seconds(aws)
+    wall = statistics.median(line.seconds(count, operation, **members))
+    return Taken(wall, (cpu_seconds(aws) - used) / count)
 
 
 def throughput(aws: LocalAws, arn: str, count: int = 2000, threads: int = 4) -> float:

@@ -2,7 +2,7 @@
 
 Figures are told on stderr. What the project promises holds on two idle cores; on a busy machine waiting for a turn is
 most of what a clock shows, so there the server's own CPU time is held to the same limits. Lists are held to a ratio
-measured in the same run. `bench_local.py` writes the same figures into docs/performance-local.md.
+of CPU time in the same run. `bench_local.py` writes the same figures into docs/performance-local.md.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def test_describes_and_lists_stay_fast_over_ten_thousand_executions(aws):
     if os.getloadavg()[0] < 1.5:
         assert found.p50 < P50_SECONDS
         assert found.rate > REQUESTS_A_SECOND
-    assert max(found.many, found.middle) < 2 * found.few + 0.002
+    assert max(found.many.cpu, found.middle.cpu) < 2 * found.few.cpu + 0.002
     # All of them are looked at, in the store: ten thousand cost a few milliseconds more than a hundred.
-    assert found.search_many < 2 * found.search_few + 0.05
+    assert found.search_many.cpu < 2 * found.search_few.cpu + 0.03
 
 
 def test_fifty_executions_at_a_time_come_to_their_own_results(aws):
