@@ -119,7 +119,15 @@ def transform(*, quick: bool, loads: Loads) -> tuple[str, bool]:
     near = all(min(each[side] for each in ratios) <= 1.5 for side in ("transform", "joined"))
     far = max(bench_transform.loop_ratio(found, clock) for clock in (0, 1)) >= 100
     flat = memory[5 * rows] <= memory[rows] * 1.1
-    return bench_transform.table(found, rows, memory), near and far and flat
+    told = [
+        f"{what}: {'kept' if good else '**not kept**'}"
+        for what, good in (
+            ("Within 1.5 times, by the better of wall and CPU", near),
+            ("a hundredth", far),
+            ("flat", flat),
+        )
+    ]
+    return f"{bench_transform.table(found, rows, memory)}\n\n{'; '.join(told)}.", near and far and flat
 
 
 def page(kept: list[tuple[str, str, str, bool]], table: str, loads: Loads) -> str:
