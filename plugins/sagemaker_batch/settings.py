@@ -94,6 +94,6 @@ def _required(name: str) -> str:
         raise BatchError(
             f"Airflow's configuration has no [{SECTION}] {name}. "
             f"Set AIRFLOW__{SECTION.upper()}__{name.upper()} (on MWAA: the configuration option {SECTION}.{name}) "
-            "and restart the workers. All options: docs/architecture.md."
+            "and restart the workers. All options: docs/reference.md."
         )
     return value

@@ -1,6 +1,6 @@
 """Writing a run's report: the edge that reads what the run left in S3 and puts the file beside its verdict."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sagemaker_batch import records, registry, violations
@@ -103,30 +103,36 @@ def report_record(facts: RunFacts, execution: str) -> dict[str, Any]:
 
 def read_report_records(s3: Any, bucket: str, use_case: str, since: date, until: date) -> list[dict[str, Any]]:
     """Return the figures of each day's newest execution from `since` on and before `until`, oldest first."""
-    newest: dict[str, tuple[str, str]] = {}
+    newest: dict[str, dict[str, Any]] = {}
     for key in _keys(s3, bucket, use_case, since, until):
-        day, name = key.removeprefix(reports_prefix(use_case)).split("/", 1)
-        newest.setdefault(day, (key, name))
-    found = [_read(s3, bucket, key) for _, (key, _) in sorted(newest.items())]
-    return [item for item in found if item]
+        found = _read(s3, bucket, key)
+        if found is None:
+            continue
+        # The execution counts, not the moment of writing: an old run's report may have been drawn again.
+        before = newest.get(found["batch_day"])
+        if before is None or _created(found) > _created(before):
+            newest[found["batch_day"]] = found
+    return [newest[day] for day in sorted(newest)]
+
+
+def _created(figures: dict[str, Any]) -> datetime:
+    said = figures["execution_created"]
+    return datetime.fromisoformat(said) if said else datetime.fromtimestamp(0, UTC)
 
 
 def _keys(s3: Any, bucket: str, use_case: str, since: date, until: date) -> list[str]:
-    """Return keys of figures, by day and within it the one written last first."""
+    """Return the keys of figures, in their order."""
     prefix, found = reports_prefix(use_case), []
+    end = f"{prefix}{until:%Y-%m-%d}"
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=prefix, StartAfter=f"{prefix}{since:%Y-%m-%d}"
     )
     for page in pages:
-        items = page.get("Contents", [])
-        found += [
-            (item["Key"], item["LastModified"])
-            for item in items
-            if item["Key"].endswith(".json") and item["Key"] < f"{prefix}{until:%Y-%m-%d}"
-        ]
-        if items and items[-1]["Key"] >= f"{prefix}{until:%Y-%m-%d}":
+        keys = [item["Key"] for item in page.get("Contents", [])]
+        found += [key for key in keys if key.endswith(".json") and key < end]
+        if keys and keys[-1] >= end:
             break
-    return [key for key, _ in sorted(found, key=lambda item: item[1], reverse=True)]
+    return found
 
 
 def _earlier(s3: Any, bucket: str, use_case: str, day: date, span: tuple[float, float]) -> list[list[int]]:
