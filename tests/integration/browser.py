@@ -114,6 +114,10 @@ class Browser:
         """Click an element as a person does."""
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
+    def type(self, selector: str, text: str) -> None:
+        """Type into a field as a person does."""
+        self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
+
     def text(self) -> str:
         """Return what can be read on the page."""
         return str(self.run("return document.body ? document.body.innerText : ''"))

@@ -30,15 +30,20 @@ unpaused; nothing starts by the clock, so a test sees only what it asked for.
 Beside churn stand the use cases of neighbours.py, each with one thing wrong; `put_text` and `trigger` take `use_case`.
 
 BATCH_TEST_HOUSE=<folder> makes the session use, and leave behind, the house in that folder, which
-`python -m tests.integration.conftest <folder>` keeps running: for writing tests without a minute of start-up each time.
+`PYTHONPATH=.:plugins .venv-aws/bin/python -m tests.integration.conftest <folder>` keeps running: for writing tests
+without a minute of start-up each time.
 
 Days of one backfill must be consecutive: `house.new_days(4)`. Every helper fails with the reason that Airflow or AWS
 gives. When a part of the house dies, the next wait fails with its last log lines.
+
+`played` (session fixture) is `Played`: churn's days of every kind, backfilled and run by hand, for whoever looks.
+A test may run one of them again, and may not count on the first run being the newest.
 
 `fresh_house` (function fixture) is a factory for a house of a test's own, for tests that break it:
 `fresh_house(runtimes=...)`.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -59,7 +64,9 @@ from local.outcome import DayOutcome
 from local.rest import FINAL_STATES, AirflowApi
 from local.secretfile import USER
 from sagemaker_batch import names, registry
+from tests.integration import axe as axes
 from tests.integration import neighbours
+from tests.integration.played import KINDS, Day, Played
 
 USE_CASE = "churn"
 SEED = 7
@@ -170,6 +177,11 @@ class Laptop:
         task = next(task for task in tasks if task["task_id"] == task_id)
         return "\n".join(self.api.log(run["dag_id"], run["dag_run_id"], task))
 
+    def buttons(self, dag: str, run_id: str, task_id: str) -> dict[str, str]:
+        """Return the addresses of a task's buttons, as Airflow gives them to its UI."""
+        path = f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        return {name: link for name, link in self.api.request("GET", path)["extra_links"].items() if link}
+
     def alerts(self, day: date) -> list[Alert]:
         return [alert for alert in self.inbox.collect() if alert.concerns(day)]
 
@@ -242,6 +254,31 @@ def house() -> Iterator[Laptop]:
         laptop.close()
 
 
+@pytest.fixture(scope="session")
+def played(house: Laptop) -> Played:
+    """Run everything at once, as days of a busy morning."""
+    days = dict(zip(KINDS, house.new_days(len(KINDS)), strict=True))
+    for kind, day in days.items():
+        if kind:
+            house.put(day, kind)
+    own = {kind: house.new_day() for kind in ("clean", "drifted")}
+    started = {}
+    for kind, day in own.items():
+        house.put(day, kind)
+        started[kind] = house.trigger(day)
+    runs = house.backfill(list(days.values()))
+    ended = {kind: house.finish(run_id) for kind, run_id in started.items()}
+    return Played(
+        {kind: Day(day, runs[day], house.states(runs[day])) for kind, day in days.items()},
+        {kind: Day(day, ended[kind], house.states(ended[kind])) for kind, day in own.items()},
+    )
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    return axes.source()
+
+
 @pytest.fixture
 def fresh_house() -> Iterator[Callable[..., Laptop]]:
     """Factory of houses of a test's own; each is ended after the test. `train=True` leaves an approved model in it."""
@@ -266,8 +303,9 @@ def fresh_house() -> Iterator[Callable[..., Laptop]]:
 
 
 if __name__ == "__main__":
+    pytest_configure()
     Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
-    with with_neighbours(Path(sys.argv[1])) as kept:
+    with contextlib.suppress(KeyboardInterrupt), with_neighbours(Path(sys.argv[1])) as kept:
         settle(kept)
         sys.stdout.write("up; Ctrl-C ends it\n")
         sys.stdout.flush()

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pytest
@@ -13,9 +11,9 @@ from local.alertbox import Alert
 from local.rest import FINAL_STATES
 from sagemaker_batch import names
 from tests.integration.conftest import USE_CASE, Laptop
+from tests.integration.played import KINDS, Played
 
 pytestmark = pytest.mark.timeout(900)
-KINDS = ("clean", "drifted", "nulls", "missing-column", None)
 BRANCH = ("publish_predictions", "alert_warning", "hold_predictions", "alert_critical")
 TAKEN = {
     "clean": {"publish_predictions"},
@@ -34,51 +32,6 @@ CHAIN = (
     "write_report",
     "close_run",
 )
-
-
-@dataclass(frozen=True)
-class Day:
-    """A day that was run."""
-
-    day: date
-    run: dict[str, Any]
-    states: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Played:
-    """One backfill over a day of every kind and one without input; beside it two runs by hand."""
-
-    backfilled: dict[str | None, Day]
-    by_hand: dict[str, Day]
-
-    @property
-    def all(self) -> dict[tuple[str, str | None], Day]:
-        """Every run by how it was asked for and kind of day."""
-        return {
-            **{("backfill", kind): day for kind, day in self.backfilled.items()},
-            **{("manual", kind): day for kind, day in self.by_hand.items()},
-        }
-
-
-@pytest.fixture(scope="module")
-def played(house: Laptop) -> Played:
-    """Run everything at once, as days of a busy morning."""
-    days = dict(zip(KINDS, house.new_days(len(KINDS)), strict=True))
-    for kind, day in days.items():
-        if kind:
-            house.put(day, kind)
-    own = {kind: house.new_day() for kind in ("clean", "drifted")}
-    started = {}
-    for kind, day in own.items():
-        house.put(day, kind)
-        started[kind] = house.trigger(day)
-    runs = house.backfill(list(days.values()))
-    ended = {kind: house.finish(run_id) for kind, run_id in started.items()}
-    return Played(
-        {kind: Day(day, runs[day], house.states(runs[day])) for kind, day in days.items()},
-        {kind: Day(day, ended[kind], house.states(ended[kind])) for kind, day in own.items()},
-    )
 
 
 RUNS = [("backfill", kind) for kind in TAKEN] + [("manual", "clean"), ("manual", "drifted")]

@@ -15,8 +15,9 @@ import pytest
 
 from local import environment
 from sagemaker_batch.report import training_report
-from tests.integration import axe as axe_core
+from sagemaker_batch.report.scores import BINS, ScoreCounts
 from tests.integration import browser as browsers
+from tests.integration.axe import problems
 from tests.integration.browser import Browser
 from tests.integration.pages_server import ROOT, serve
 from tests.perf.made_s3 import MadeS3
@@ -45,7 +46,20 @@ def run_report() -> str:
     before = [*map(numeric, names), textual("State", AK=40, AL=60, AR=20), *quiet]
     now = [*(numeric(name, 4) for name in names), textual("State", AK=30, AL=50, XX=40), *quiet]
     drifts = [drift(name, 0.6) for name in names]
-    return drawn(record("held", violations, day=str(YESTERDAY)), before, now, drifts)
+    said = ["4 of 16 monitored features (25.0%) violate their constraints; critical from 20%."]
+    counted = {"rows_in": 700, "rows_scorable": 700, "monitored_features": 16, "share": 0.25, "reasons": said}
+    day = record("held", violations, day=str(YESTERDAY), **counted)
+    scored = {"today_scores": score_counts(700, 9), "training_scores": score_counts(900, 6), "rows_out": 700}
+    earlier = [score_counts(700, 5 + number % 3).counts for number in range(30)]
+    return drawn(day, before, now, drifts, **scored, earlier=earlier)
+
+
+def score_counts(rows: int, peak: int) -> ScoreCounts:
+    """Return scores that fall off on both sides of a bin."""
+    weights = [1 / (1 + abs(place - peak)) for place in range(BINS)]
+    counts = [round(rows * weight / sum(weights)) for weight in weights]
+    total = sum(count * (place + 0.5) / BINS for place, count in enumerate(counts))
+    return ScoreCounts(0.0, 1.0, counts, total)
 
 
 def training() -> str:
@@ -56,7 +70,10 @@ def training() -> str:
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:
     documents = {"/exec00000001.html": run_report(), "training/train3.html": training()}
-    s3 = MadeS3(USE_CASES, DAYS, features=20, documents=documents)
+    for number, accuracy in enumerate((0.871, 0.884, 0.902), start=1):
+        found = {"accuracy": {"value": accuracy}, "auc": {"value": accuracy + 0.03}}
+        documents[f"/train{number}/evaluation.json"] = json.dumps({"binary_classification_metrics": found})
+    s3 = MadeS3(USE_CASES, DAYS, features=20, documents=documents, versions=(128, 116, 103))
     threading.Thread(target=s3.serve_forever, daemon=True).start()
     try:
         with serve(s3.url, USE_CASES) as (address, token), Browser() as opened:
@@ -79,11 +96,6 @@ def look(window: Browser) -> Callable[..., Browser]:
     return open_page
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    return axe_core.source()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(look: Callable[..., Browser], axe: str, scheme: str) -> None:
     """On every populated page, in both themes, on a desk and on a phone."""
@@ -91,7 +103,7 @@ def test_axe_finds_nothing(look: Callable[..., Browser], axe: str, scheme: str) 
     for name, path in ADDRESSES.items():
         for size in ("wide", "phone"):
             page = look(path, size, scheme)
-            found += [(name, size, *problem) for problem in axe_core.problems(page, axe)]
+            found += [(name, size, *item) for item in problems(page, axe)]
     assert found == [], json.dumps(found, indent=1)
 
 
@@ -152,5 +164,5 @@ def test_a_report_reads_without_script_and_network(window: Browser, tmp_path: Pa
         window.devtools("Emulation.setScriptExecutionDisabled", {"value": False})
     assert window.run("return performance.getEntriesByType('resource').map(item => item.name)") == []
     assert "Violations, worst first" in window.text()
-    assert window.run("return document.querySelectorAll('svg.chart').length") == 3
+    assert window.run("return document.querySelectorAll('svg.chart').length") == 4
     assert len(printed) > 10_000

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from bisect import bisect_right
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -33,17 +33,41 @@ def figures(day, features):
     return {"version": 1, "batch_day": day, "verdict": "clean", "scores": None, "features": found}
 
 
+def model_package(group, number, ages):
+    """Return a version as DescribeModelPackage does: trained some days ago, approved the day after."""
+    created = datetime.now(UTC) - timedelta(days=ages[number - 1])
+    name = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{group}/{number}"
+    return {
+        "ModelPackageArn": name,
+        "ModelPackageGroupName": group,
+        "ModelPackageVersion": number,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "ModelApprovalStatus": "Approved",
+        "CreationTime": created.timestamp(),
+        "CustomerMetadataProperties": {
+            "ApprovedAt": (created + timedelta(days=1)).isoformat(),
+            "ApprovedBy": "kim",
+            "EvaluationUri": f"s3://pages/{group.removesuffix('-perf')}/training/train{number}/evaluation.json",
+            "PipelineExecutionArn": f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/train{number}",
+        },
+    }
+
+
 class MadeS3(ThreadingHTTPServer):
-    """`use_cases` x `days` days up to yesterday, with reports of `features` features."""
+    """`use_cases` x `days` days up to yesterday, with reports of `features` features.
+
+    `versions` are the ages of each model's versions in days, oldest first; version 3 has scored every day.
+    """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, use_cases, days, features=200, documents=None):
+    def __init__(self, use_cases, days, features=200, documents=None, versions=()):
         super().__init__(("127.0.0.1", 0), Handler)
         self.features, self.asked, self.lock = features, [], threading.Lock()
         # Objects by the end of their key, such as the reports that a test has drawn.
-        self.documents = documents or {}
+        self.documents, self.versions = documents or {}, versions
         self.keys = {}
         today = date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
         for number in range(use_cases):
@@ -115,9 +139,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self):
-        """Answer SageMaker's list of versions: there is none."""
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer('{"ModelPackageSummaryList": []}', "application/x-amz-json-1.1")
+        """Answer for SageMaker: a group's versions, or one of them."""
+        asked, ages = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0)))), self.server.versions
+        if self.headers["X-Amz-Target"].endswith("ListModelPackages"):
+            numbers = range(len(ages), 0, -1)
+            found = [model_package(asked["ModelPackageGroupName"], number, ages) for number in numbers]
+            answer = {"ModelPackageSummaryList": found}
+        else:
+            group, number = asked["ModelPackageName"].split("/")[-2:]
+            answer = model_package(group, int(number), ages)
+        self.answer(json.dumps(answer), "application/x-amz-json-1.1")
 
     def log_message(self, *_):
         """Say nothing."""

@@ -1,6 +1,6 @@
 """The versions of a use case's model: when each was trained and approved, by whom, and which one scores."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,15 +14,25 @@ from sagemaker_batch.views.calendar import Day
 from sagemaker_batch.views.reading import Reader
 
 SHOWN = 12
+# What is shown of an evaluation, by its section: the figure's name, its head, how it is written.
+FIGURES: dict[str, tuple[tuple[str, str, Callable[[Any], str]], ...]] = {
+    "binary_classification_metrics": (
+        ("accuracy", "Accuracy", figures.percent),
+        ("auc", "AUC", lambda value: figures.number(value, 3)),
+    ),
+    "regression_metrics": (
+        ("r2", "R\u00b2", lambda value: figures.number(value, 3)),
+        ("rmse", "RMSE", lambda value: figures.number(value, 4)),
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version with its evaluation's figures (None where there is no evaluation)."""
+    """A version with its evaluation's figures, by section and name; none where there is no evaluation."""
 
     model: ModelVersion
-    accuracy: float | None
-    auc: float | None
+    metrics: Mapping[str, Mapping[str, float]]
 
 
 def read_versions(reader: Reader, group: str) -> list[Version]:
@@ -40,8 +50,7 @@ def read_versions(reader: Reader, group: str) -> list[Version]:
 
     def one(arn: str) -> Version:
         found = registry.describe(client, arn)
-        metrics = _metrics(reader, found)
-        return Version(found, metrics.get("accuracy"), metrics.get("auc"))
+        return Version(found, figures_of(reader, found))
 
     return reader.each(one, arns)
 
@@ -54,9 +63,11 @@ def section(root: str, use_case: str, versions: list[Version], days: Mapping[dat
     for day in days.values():
         if day.entry is not None:
             used.setdefault(day.entry.version, []).append(day.day)
-    rows = [_row(root, use_case, item, used.get(item.model.version, []), zone) for item in versions]
-    heads = ["Version", "Trained", "Status", "Approved", "By", "Accuracy", "AUC", "Scored the days", "Report"]
-    styles = ["", "", "", "", "", "n", "n", "", ""]
+    kind = next((name for item in versions for name in FIGURES if name in item.metrics), next(iter(FIGURES)))
+    rows = [_row(root, use_case, item, kind, used.get(item.model.version, []), zone) for item in versions]
+    measures = [head for _, head, _ in FIGURES[kind]]
+    heads = ["Version", "Trained", "Status", "Approved", "By", *measures, "Scored the days", "Report"]
+    styles = ["", "", "", "", "", *["n"] * len(measures), "", ""]
     return tag(
         "section",
         tag("h2", "Model versions"),
@@ -65,8 +76,10 @@ def section(root: str, use_case: str, versions: list[Version], days: Mapping[dat
     )
 
 
-def _row(root: str, use_case: str, item: Version, used: list[date], zone: str) -> list[Any]:
-    model = item.model
+def _row(  # noqa: PLR0917 - a cell each
+    root: str, use_case: str, item: Version, kind: str, used: list[date], zone: str
+) -> list[Any]:
+    model, metrics = item.model, item.metrics.get(kind, {})
     report = (
         tag("a", "report", href=f"{root}/use-cases/{use_case}/trainings/{execution_id(model.execution_arn)}")
         if model.execution_arn
@@ -81,8 +94,7 @@ def _row(root: str, use_case: str, item: Version, used: list[date], zone: str) -
         model.status,
         figures.moment(model.approved_at, zone),
         named(model.approved_by or figures.NONE, 40),
-        figures.percent(item.accuracy),
-        figures.number(item.auc, 3),
+        *(write(metrics.get(name)) for name, _, write in FIGURES[kind]),
         scored,
         report,
     ]
@@ -126,17 +138,23 @@ def _timeline(versions: list[Version], used: dict[int, list[date]]) -> Html:
     drawing = tag(
         "svg", parts, viewBox=f"0 0 {width} {base + 10}", class_="chart timeline", role="img", aria_label=said
     )
-    return tag("div", drawing, key)
+    # Wider than a phone, so it scrolls within itself, which a keyboard must be able to do as well.
+    framed = tag("div", drawing, class_="scroll", tabindex="0", role="region", aria_label="Timeline")
+    return tag("div", framed, key)
 
 
-def _metrics(reader: Reader, model: ModelVersion) -> dict[str, float]:
+def figures_of(reader: Reader, model: ModelVersion) -> dict[str, dict[str, float]]:
+    """Return the figures of a version's evaluation, by section and name."""
     prefix = f"s3://{reader.here.bucket}/"
     if not model.evaluation_uri.startswith(prefix):
         return {}
     content = reader.json(model.evaluation_uri.removeprefix(prefix)) or {}
-    metrics = content.get("binary_classification_metrics", {})
     return {
-        name: item["value"]
-        for name, item in metrics.items()
-        if isinstance(item, dict) and isinstance(item.get("value"), (int, float))
+        kind: {
+            name: item["value"]
+            for name, item in content[kind].items()
+            if isinstance(item, dict) and isinstance(item.get("value"), (int, float))
+        }
+        for kind in FIGURES
+        if isinstance(content.get(kind), dict)
     }

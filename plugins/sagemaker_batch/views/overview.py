@@ -65,8 +65,10 @@ def body(root: str, lines: list[Line], today: date) -> list[Html | None]:
     ]
 
 
-def _counts(lines: list[Line]) -> Html:
+def _counts(lines: list[Line]) -> Html | None:
     newest = [line.newest.mark for line in lines if line.newest]
+    if not newest:
+        return None
     parts = [(mark, newest.count(mark)) for mark in URGENCY if mark in newest]
     return tag(
         "p",

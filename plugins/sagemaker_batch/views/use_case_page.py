@@ -55,13 +55,26 @@ def todo(root: str, use_case: str, days: Mapping[date, Day], found: list[Gap]) -
 
 
 def calendar(root: str, use_case: str, days: Mapping[date, Day], months: int) -> Html:
-    """Return the newest months as calendars, each day a sign and a link to its report."""
+    """Return months as calendars, each day a sign and a link to its report; those before the newest are folded away."""
     if not days:
         return tag("section", tag("h2", "Calendar"), tag("p", "No day has been scored yet."))
-    newest = max(days)
-    shown = [_month(newest, back) for back in range(months)]
-    drawn = [_month_table(root, use_case, first, days) for first in shown if first >= _month(min(days), 0)]
-    return tag("section", tag("h2", "Calendar"), tag("div", drawn, class_="months"), marks.legend())
+    first, oldest, drawn = _month(max(days), 0), _month(min(days), 0), []
+    while first >= oldest:
+        drawn.append(_month_table(root, use_case, first, days))
+        first = _month(first, 1)
+    older = drawn[months:]
+    folded = tag(
+        "details",
+        tag("summary", "One older month" if len(older) == 1 else f"{len(older)} older months"),
+        tag("div", older, class_="months"),
+    )
+    return tag(
+        "section",
+        tag("h2", "Calendar"),
+        tag("div", drawn[:months], class_="months"),
+        folded if older else None,
+        marks.legend(),
+    )
 
 
 def _wanted(root: str, use_case: str, day: Day) -> Html:

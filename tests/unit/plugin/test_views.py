@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,13 @@ from fastapi import FastAPI
 
 from sagemaker_batch import day_index, names
 from sagemaker_batch.report.write import report_record
-from sagemaker_batch.views import reading
+from sagemaker_batch.views import models, reading
 from sagemaker_batch.views.app import create_app
 from sagemaker_batch.views.mount import LazyApp, external_views
 from tests.unit.plugin.made_days import HOSTILE, record, violation
 from tests.unit.plugin.picky_auth import OUTSIDER
 from tests.unit.plugin.test_run_report import Page, drawn
+from tests.unit.plugin.test_training_report import version
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ROOT = "/sagemaker-batch"
@@ -267,6 +269,38 @@ def test_the_tabs_of_airflow_lead_to_these_pages(client):
     for item in views:
         path = item["href"].format(DAG_ID="churn_batch_monitor", RUN_ID="x").removeprefix(ROOT)
         assert get(client, path).status_code == 401
+
+
+def test_every_day_of_the_history_is_in_the_calendar(client, s3, bucket):
+    """The newest months are open, those before are folded away and need no script to unfold."""
+    deploy(s3, bucket)
+    old = TODAY - timedelta(days=300)
+    play(s3, bucket, day=old, execution="old1")
+    text = get(client, "/use-cases/churn", "reader").text
+    opened, folded = text.split("<details>")
+    assert f"/days/{old}/old1" in folded
+    assert f"<caption>{old:%B %Y}</caption>" in folded
+    assert f"<caption>{TODAY - timedelta(days=1):%B %Y}</caption>" in opened
+    assert re.search(r"<summary>\d older months</summary>", folded)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({"binary_classification_metrics": {"accuracy": {"value": 0.9}}}, ("Accuracy", "AUC", "90.0 %")),
+        ({"regression_metrics": {"r2": {"value": 0.954}, "rmse": {"value": 81.26}}}, ("R\u00b2", "RMSE", "81.26")),
+    ],
+)
+def test_versions_are_told_by_the_figures_of_their_problem(s3, bucket, metrics, shown):
+    """A regression has neither accuracy nor AUC."""
+    key = "churn/training/train3/evaluation.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(metrics))
+    here = reading.Reader(SimpleNamespace(bucket=bucket), lambda: s3, lambda: None)
+    model = version(evaluation=f"s3://{bucket}/{key}")
+    found = models.Version(model, models.figures_of(here, model))
+    text = str(models.section(ROOT, "churn", [found], {}, "UTC"))
+    assert all(word in text for word in shown)
+    assert ("Accuracy" in text) != ("RMSE" in text)
 
 
 def test_a_run_leads_to_its_own_report(client, s3, bucket, database):
