@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import statistics
+import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.sagemaker_local.run_support import BUCKET, definition, get, put, star
 RUNTIMES = Path(__file__).with_name("runtimes_tuning.yaml")
 X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
 FINAL = ("Completed", "Failed", "Stopped")
+PAGES = "jobs/hyper-parameter-tuning-job"
 
 
 def arguments(image: str = "parabola", ranges: dict | None = None, **config: Any) -> dict[str, Any]:
@@ -93,6 +95,9 @@ def test_the_best_of_all_training_jobs_is_told(local_aws):
         **found[0]["TunedHyperParameters"],
     }
     assert len({job["HyperParameters"]["x"] for job in jobs}) == 4
+    with urllib.request.urlopen(f"{local_aws.endpoint_url}/_local/console/{PAGES}/{tuning.name}") as page:  # noqa: S310
+        shown = page.read().decode()
+    assert all(each["TrainingJobName"] in shown and each["TunedHyperParameters"]["x"] in shown for each in found)
     begins = sorted(job["CreationTime"] for job in jobs)
     assert max(sum(job["CreationTime"] <= at < job["TrainingEndTime"] for job in jobs) for at in begins) <= 2
 
