@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.05
 _MAX_BACKOFF_SECONDS = 5.0
 
 # What changes nothing that is saved, by the beginnings of operations; and services whose state is not saved on the way.
-_READING = ("Get", "List", "Describe", "Head", "Filter", "Invoke", "PutMetricData", "PutLogEvents", "PutEvents", "?")
+_READING = ("Get", "List", "Describe", "Head", "Filter", "Receive", "Invoke", "PutMetricData", "PutEvents", "?")
 _UNSAVED = frozenset({"s3", "logs", "cloudwatch", "sts"})
 
 # What a child needs of this machine. Credentials and settings of the real AWS are not among it.

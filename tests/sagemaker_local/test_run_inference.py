@@ -17,6 +17,7 @@ import pytest
 from sagemaker_local.runtimes import failure, script_transform
 from tests.sagemaker_local.conftest import ROLE, LocalAws, wait_for
 from tests.sagemaker_local.run_support import BUCKET, SKLEARN, log_lines, put, read
+from tests.sagemaker_local.test_run_contract import wheel
 
 # Sums the features; tells what it was called with.
 SUMS = """
@@ -176,6 +177,21 @@ def test_what_goes_wrong_is_named_with_its_place(workshop, script, changes, code
     got, message = workshop.fail(script, "1,2\n3,4\n", **changes)
     assert said in message
     assert got == code
+
+
+def test_requirements_are_installed_for_the_script(workshop, monkeypatch):
+    """code/requirements.txt goes into a directory of the job, before the workers start."""
+    monkeypatch.setenv("TMPDIR", str(workshop.ml.parent))
+    (workshop.ml / "model/code/extra_package-1.0-py3-none-any.whl").write_bytes(wheel("extra_package", "SCALE = 3"))
+    (workshop.ml / "model/code/requirements.txt").write_text("./extra_package-1.0-py3-none-any.whl\n")
+    script = SUMS.replace("import json", "import json\n    import extra_package").replace(
+        'model["scale"]', "extra_package.SCALE"
+    )
+    assert workshop.run(script, "1,2\n") == "9.0\n"
+    (workshop.ml / "model/code/requirements.txt").write_text("./missing-1.0-py3-none-any.whl\n")
+    code, message = workshop.fail(script, "1,2\n")
+    assert "requirements.txt was not installed" in message
+    assert code == 2
 
 
 def test_a_model_without_its_script_says_what_its_code_holds(workshop):
