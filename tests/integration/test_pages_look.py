@@ -135,6 +135,17 @@ def test_a_day_is_told_by_sign_and_word_and_leads_to_its_report(look: Callable[.
     assert "Violations, worst first (4)" in page.text()
 
 
+def test_a_phone_shows_the_newest_days_of_the_drift(look: Callable[..., Browser]) -> None:
+    """Thirty days do not fit: the last one is in view, and what it is about beside it."""
+    page = look(ADDRESSES["use-case"], "phone")
+    seen = page.run(
+        "const last = document.querySelector('.heat thead th:last-child').getBoundingClientRect();"
+        "const name = document.querySelector('.heat tbody th').getBoundingClientRect();"
+        "return last.right <= document.documentElement.clientWidth && name.left >= 0 && name.right <= last.left"
+    )
+    assert seen
+
+
 def test_the_keyboard_reaches_everything(look: Callable[..., Browser]) -> None:
     """The first stop leads to the content; every link can be reached, and is seen when it is."""
     page = look(ADDRESSES["use-case"])

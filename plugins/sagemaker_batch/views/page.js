@@ -1,5 +1,5 @@
 // Reading needs none of this: it follows Airflow's theme, shows moments in the reader's own zone, and opens Airflow's
-// pages outside of the frame that Airflow puts these pages into.
+// pages outside of the frame that Airflow puts these pages into. Where days do not fit, it begins with the newest.
 (function () {
   "use strict";
   const root = document.documentElement;
@@ -37,6 +37,9 @@
   }
 
   document.addEventListener("DOMContentLoaded", function () {
+    for (const table of document.querySelectorAll(".scroll > .heat")) {
+      table.parentElement.scrollLeft = table.parentElement.scrollWidth;
+    }
     for (const time of document.querySelectorAll("time[data-moment]")) {
       const moment = new Date(time.dateTime);
       if (!Number.isNaN(moment.getTime())) {
