@@ -9,6 +9,7 @@ from sagemaker_local import listing
 from sagemaker_local.errors import NotImplementedHereError, ResourceNotFoundError, ValidationError
 from sagemaker_local.jobs.search_space import CATEGORICAL, Dimension, RangeError, dimensions
 from sagemaker_local.jobs.tuning import KIND, TRAINING, objective_of, objective_value, ranges_of
+from sagemaker_local.operations.jobs import TRAINING as TRAINING_JOB
 from sagemaker_local.operations.jobs import JobKind, create_job, delete_job, list_jobs, stop_job
 from sagemaker_local.operations.registry import Call, operation
 
@@ -38,7 +39,8 @@ TUNING = JobKind(
         "HyperParameterTuningJobConfig.TuningJobCompletionCriteria.ConvergenceDetected",
         "TrainingJobDefinition.HyperParameterRanges.AutoParameters",
         "TrainingJobDefinition.HyperParameterTuningResourceConfig",
-        "TrainingJobDefinition.AlgorithmSpecification.AlgorithmName",
+        # What its training jobs would be refused for.
+        *(f"TrainingJobDefinition.{path}" for path in TRAINING_JOB.refused if "." in path),
     ),
 )
 

@@ -135,6 +135,11 @@ def test_bounds_in_time_names_and_status_choose_searches(local_aws, sagemaker):
             "NotImplementedException.*EarlyStopping",
         ),
         ("WarmStartConfig", {"ParentHyperParameterTuningJobs": [{}], "WarmStartType": "TransferLearning"}, "WarmStart"),
+        (
+            "TrainingJobDefinition.AlgorithmSpecification",
+            {"AlgorithmName": "mine", "TrainingInputMode": "File"},
+            "NotImplementedException.*TrainingJobDefinition.AlgorithmSpecification.AlgorithmName",
+        ),
         ("HyperParameterTuningJobConfig.HyperParameterTuningJobObjective", None, "needs a HyperParameterTuningJobObj"),
         ("HyperParameterTuningJobConfig.ResourceLimits", {"MaxParallelTrainingJobs": 1}, "needs MaxNumberOfTraining"),
         ("HyperParameterTuningJobConfig.ParameterRanges", {}, "no hyperparameter to tune"),
