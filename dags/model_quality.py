@@ -4,7 +4,7 @@ A use case is a file in `use_cases/`; this file only draws the DAG. Without a se
 """
 
 from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, Param, task_group
+from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from sagemaker_batch import ground_truth, model_quality
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
@@ -54,7 +54,7 @@ def build(use_case: UseCase) -> DAG:
         find_labels = PythonOperator(task_id=model_quality.FIND, python_callable=work.find_labels)
 
         @task_group(prefix_group_id=False)
-        def judge_day(found: object) -> None:  # noqa: ARG001 - each task asks for its own day
+        def compare_day(found: object) -> None:  # noqa: ARG001 - each task asks for its own day
             start_model_quality = StartPipelineOperator(
                 task_id=model_quality.START,
                 pipeline_name="{{ quality_pipeline() }}",
@@ -68,11 +68,16 @@ def build(use_case: UseCase) -> DAG:
                 fail_on=(),
                 timeout=3600,
             )
-            judge_quality = PythonOperator(task_id=model_quality.JUDGE, python_callable=work.judge_quality)
-            tell_quality = PythonOperator(task_id=model_quality.TELL, python_callable=work.tell_quality)
-            start_model_quality >> wait_for_model_quality >> judge_quality >> tell_quality
+            start_model_quality >> wait_for_model_quality
 
-        judge_day.expand(found=find_labels.output)
+        # All days in one task, oldest first: the rolling figures of a day rest on those before it.
+        judge_quality = PythonOperator(
+            task_id=model_quality.JUDGE,
+            python_callable=work.judge_quality,
+            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        )
+        tell_quality = PythonOperator(task_id=model_quality.TELL, python_callable=work.tell_quality)
+        compare_day.expand(found=find_labels.output) >> judge_quality >> tell_quality
     return dag
 
 

@@ -8,16 +8,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from sagemaker_batch import names
 from sagemaker_batch.daily import final
-from sagemaker_batch.errors import BadRun
+from sagemaker_batch.errors import BadRun, MonitorError
 from sagemaker_batch.use_case import UseCase
 
 FIND, START, FINISH = "find_labels", "start_model_quality", "wait_for_model_quality"
 JUDGE, TELL = "judge_quality", "tell_quality"
+FAILED = "failed"
 TROUBLES = ("late", "duplicates", "contradictory", "unknown_ids", "empty", "unreadable", "without_id")
 
 
 def day_of(ti: Any) -> dict[str, Any]:
-    """Return the day of a mapped task: one of those that `find_labels` found."""
+    """Return the day of a mapped task: the one of its index among those that `find_labels` found."""
     return dict(ti.xcom_pull(task_ids=FIND)[ti.map_index])
 
 
@@ -65,62 +66,107 @@ class ModelQuality:
         return found.days
 
     @final
-    def judge_quality(self, **context: Any) -> dict[str, Any]:
-        """Judge a day, write its record, and return a short account."""
+    def judge_quality(self, **context: Any) -> list[dict[str, Any]]:
+        """Judge every day whose labels were compared, oldest first; returns a short account of each.
+
+        A day that cannot be judged keeps no other from it: it is in the account as `failed`, with the reason.
+        """
         from sagemaker_batch import quality
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.run_context import run_facts
         from sagemaker_batch.settings import settings
 
         ti, here = context["ti"], settings()
-        record = quality.judge(
-            default_client("s3", here),
-            default_client("sagemaker", here),
-            here.bucket,
-            self.use_case,
-            day_of(ti),
-            ti.xcom_pull(task_ids=FINISH, map_indexes=ti.map_index),
-            run_facts(context),
-        )
-        print("\n".join(told(record)))  # noqa: T201 - the task's log
-        return {
-            **{name: record[name] for name in ("batch_day", "verdict", "severity", "uri", "reasons")},
-            "metrics": {name: item["value"] for name, item in record["metrics"].items()},
-            "labels": record["labels"],
-        }
+        s3, sagemaker = default_client("s3", here), default_client("sagemaker", here)
+        accounts = []
+        for number, given in enumerate(ti.xcom_pull(task_ids=FIND)):
+            try:
+                outcome = _outcome(ti, number, given)
+                record = quality.judge(s3, sagemaker, here.bucket, self.use_case, given, outcome, run_facts(context))
+            except MonitorError as error:
+                print(error)  # noqa: T201 - the task's log
+                accounts.append({"batch_day": given["batch_day"], "verdict": FAILED, "reasons": [str(error)]})
+                continue
+            print("\n".join(told(record)))  # noqa: T201 - the task's log
+            accounts.append(
+                {
+                    **{name: record[name] for name in ("batch_day", "verdict", "uri", "reasons")},
+                    "metrics": {name: item["value"] for name, item in record["metrics"].items()},
+                }
+            )
+        return accounts
 
     @final
-    def tell_quality(self, **context: Any) -> str:
-        """Alert when quality has dropped, and tell those who heard so when it has not after all; else skip.
+    def tell_quality(self, **context: Any) -> list[str]:
+        """Alert on each day whose quality has dropped, and tell those who heard so when it has not after all.
 
         Backfilled days page nobody: their records and the page show them.
+
+        Raises:
+            MonitorError: a day could not be judged; after all others were told of.
+            Undeliverable: a route failed; the alert is in the outbox.
         """
+        from sagemaker_batch.errors import Undeliverable
+
+        accounts, lost, done = context["ti"].xcom_pull(task_ids=JUDGE), [], []
+        for account in accounts:
+            try:
+                said = self._tell(account, context)
+            except Undeliverable as error:
+                lost.append(str(error))
+                continue
+            done += [f"{account['batch_day']}: {said}"] if said else []
+        failed = [" ".join(account["reasons"]) for account in accounts if account["verdict"] == FAILED]
+        if failed:
+            raise MonitorError(" ".join([*failed, *lost]))
+        if lost:
+            raise Undeliverable(" ".join(lost))
+        if not done:
+            raise AirflowSkipException("There is nothing that anybody needs to hear of.")
+        return done
+
+    def _tell(self, account: dict[str, Any], context: Any) -> str:
+        """Tell of a day, and return how that went; nothing where there is nothing to tell."""
         from sagemaker_batch import messages, records, router
         from sagemaker_batch.aws import default_client
-        from sagemaker_batch.quality import DROPPED, UNKNOWN
+        from sagemaker_batch.quality import DROPPED, GOOD
         from sagemaker_batch.run_context import links, run_facts
         from sagemaker_batch.settings import settings
 
-        ti, here, run = context["ti"], settings(), context["dag_run"]
-        short = ti.xcom_pull(task_ids=JUDGE, map_indexes=ti.map_index)
+        here, run = settings(), context["dag_run"]
         if run_facts(context)["run_type"] == "backfill":
-            raise AirflowSkipException("A backfilled day pages nobody.")
-        s3, day, dag_id = default_client("s3", here), short["batch_day"], run.dag_id
+            return ""
+        s3, day, dag_id = default_client("s3", here), account["batch_day"], run.dag_id
         before = router.standing(s3, here.bucket, self.use_case.name, dag_id, day)
-        if short["verdict"] == DROPPED:
-            stored = records.read(s3, *names.split_s3_uri(short["uri"]))
+        if account["verdict"] == DROPPED:
+            stored = records.read(s3, *names.split_s3_uri(account["uri"]))
             if stored is None:
-                raise BadRun(f"The quality record {short['uri']} is gone. Clear {JUDGE} to write it again.")
-            where = links(context, "quality_dropped", record=short["uri"])
+                raise MonitorError(f"The quality record {account['uri']} is gone. Clear {JUDGE} to write it again.")
+            where = links(context, "quality_dropped", record=account["uri"])
             alert = messages.quality_alert(self.use_case.name, dag_id, stored.content, where)
-        elif short["verdict"] != UNKNOWN and before is not None and before.verdict == DROPPED:
-            said = "More labels have arrived; by all of them no metric is worse than its bound."
+        elif account["verdict"] == GOOD and before is not None and before.verdict == DROPPED:
+            said = "Its labels were put right, or more have arrived: no metric is worse than its bound any more."
             alert = messages.recovered_alert(
-                self.use_case.name, dag_id, day, before.event, short["verdict"], said, links(context, before.event)
+                self.use_case.name, dag_id, day, before.event, GOOD, said, links(context, before.event)
             )
         else:
-            raise AirflowSkipException(f"{day} is {short['verdict']}: nobody needs to hear of it.")
+            return ""
         return router.tell(s3, here.bucket, alert, self.use_case.alerts, owner=run.run_id)
+
+
+def _outcome(ti: Any, number: int, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the sensor of a map index saw.
+
+    Raises:
+        MonitorError: it never got there.
+    """
+    outcome: dict[str, Any] | None = ti.xcom_pull(task_ids=FINISH, map_indexes=number)
+    if outcome is None:
+        raise MonitorError(
+            f"The labels of {given['batch_day']} were not compared: {START} or {FINISH} of map index {number} failed, "
+            "and says why. Clear it."
+        )
+    return outcome
 
 
 def told(record: dict[str, Any]) -> list[str]:

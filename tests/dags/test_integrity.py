@@ -49,7 +49,7 @@ QUALITY = {
     "tell_quality": set(),
 }
 # A group of tasks that is drawn once for each day is a function of its own.
-FUNCTIONS = {"model_quality": ["build", "judge_day"]}
+FUNCTIONS = {"model_quality": ["build", "compare_day"]}
 REVIEWED = {"ask_reviewer": {"approve_model", "reject_model"}, "approve_model": set(), "reject_model": set()}
 
 

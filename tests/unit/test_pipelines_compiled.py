@@ -119,6 +119,7 @@ def test_batch_monitor_has_the_promised_steps_and_parameters():
         "InputDataUri": ("String", None),
         "OutputPrefixUri": ("String", None),
         "ModelPackageArn": ("String", ""),
+        "ConstraintsUri": ("String", ""),
         "FailOnViolation": ("Boolean", False),
         "ProcessingInstanceType": ("String", "ml.m5.large"),
         "TransformInstanceType": ("String", "ml.m5.large"),

@@ -9,7 +9,7 @@ from fastapi import Depends, HTTPException, Path, Request
 from sagemaker_batch import names
 from sagemaker_batch.use_case.case import NAME_LIMIT, NAME_PATTERN
 
-MONTHLY, DAILY = names.train_dag(""), names.batch_dag("")
+MONTHLY, DAILY, QUALITY = names.train_dag(""), names.batch_dag(""), names.quality_dag("")
 
 
 def logged_in(user: GetUserDep) -> Any:
@@ -30,7 +30,7 @@ def readable(
 def readable_dag(request: Request, user: GetUserDep, dag_id: str) -> str:
     """Return the use case of a DAG of ours; 403 without its permission, 404 for a DAG that is none of ours."""
     requires_access_dag("GET", param_dag_id=dag_id)(request, user)
-    for ending in (DAILY, MONTHLY):
+    for ending in (DAILY, MONTHLY, QUALITY):
         if dag_id.endswith(ending) and len(dag_id) > len(ending):
             use_case = dag_id.removesuffix(ending)
             requires_access_dag("GET", param_dag_id=names.batch_dag(use_case))(request, user)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from sagemaker_batch import names
 from sagemaker_batch.report.markup import Html, tag
 from sagemaker_batch.report.page import inner, style
-from sagemaker_batch.views import calendar, frame, heat, models, overview, use_case_page
+from sagemaker_batch.views import calendar, frame, heat, models, overview, quality, use_case_page
 from sagemaker_batch.views.access import LoggedIn, UseCaseName, UseCaseNames, UseCaseOfDag
 from sagemaker_batch.views.overview import Line
 from sagemaker_batch.views.reading import Reader, reader
@@ -41,6 +41,7 @@ def create_app() -> FastAPI:
         ("/use-cases/{use_case}/days/{day}/manifest", manifest),
         ("/use-cases/{use_case}/days/{day}/{execution}", run_report),
         ("/use-cases/{use_case}/days/{day}/{execution}/verdict", verdict),
+        ("/use-cases/{use_case}/quality/{day}/{execution}", quality_record),
         ("/use-cases/{use_case}/trainings/{execution}", training_report),
         ("/dags/{dag_id}", dag),
         ("/dags/{dag_id}/runs/{run_id:path}", dag_run),
@@ -81,7 +82,7 @@ def dag_run(  # noqa: PLR0917 - FastAPI's way
 ) -> Response:
     """Return the report of a DAG run, for the run's tab."""
     root = _root(request)
-    if dag_id == names.train_dag(use_case):
+    if dag_id in {names.train_dag(use_case), names.quality_dag(use_case)}:
         return _use_case(request, use_case, here, session)
     deployed = here.deployed(use_case)
     day = read_run_day(session, dag_id, run_id, deployed.timezone)
@@ -130,6 +131,11 @@ def manifest(use_case: UseCaseName, day: date, here: ReaderDep) -> Response:
     return _record(here, names.manifest_key(use_case, day))
 
 
+def quality_record(use_case: UseCaseName, day: date, execution: Execution, here: ReaderDep) -> Response:
+    """Return a quality record."""
+    return _record(here, names.quality_key(use_case, day, execution))
+
+
 def style_sheet() -> Response:
     """Return the style of reports and pages."""
     return Response(style(), media_type="text/css")
@@ -153,6 +159,7 @@ def _use_case(request: Request, use_case: str, here: Reader, session: Any) -> Re
         use_case_page.head(deployed, days),
         use_case_page.todo(root, use_case, days, calendar.gaps(days, expected)),
         use_case_page.calendar(root, use_case, days, MONTHS),
+        _part("Model quality", lambda: quality.section(root, use_case, here.quality(use_case, since))),
         _part("Drift by feature", lambda: heat.section(here.figures(use_case, recent))),
         _part(
             "Model versions",
@@ -168,7 +175,7 @@ def _use_case(request: Request, use_case: str, here: Reader, session: Any) -> Re
     return HTMLResponse(frame.page(root, f"{use_case}: batch days", [("All use cases", f"{root}/")], body))
 
 
-def _part(title: str, draw: Callable[[], Html]) -> Html:
+def _part(title: str, draw: Callable[[], Html | None]) -> Html | None:
     """Draw a section; where AWS refuses, the page shows the refusal in its place and stays."""
     from botocore.exceptions import BotoCoreError, ClientError
 

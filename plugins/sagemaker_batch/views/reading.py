@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
-from sagemaker_batch import day_index, names, records
+from sagemaker_batch import day_index, names, quality_index, records
 from sagemaker_batch.day_index import DayEntry
+from sagemaker_batch.quality_index import QualityEntry
 from sagemaker_batch.settings import Settings
 
 T = TypeVar("T")
@@ -86,6 +87,14 @@ class Reader:
             self._lists,
             (use_case, since),
             lambda: day_index.read_entries(self.s3, self.here.bucket, use_case, since),
+        )
+
+    def quality(self, use_case: str, since: date) -> dict[date, QualityEntry]:
+        """Return what stands of each day that was judged by labels, from a day on."""
+        return self._remembered(
+            self._lists,
+            ("quality", use_case, since),
+            lambda: quality_index.standing(quality_index.read_entries(self.s3, self.here.bucket, use_case, since)),
         )
 
     def text(self, key: str) -> str | None:

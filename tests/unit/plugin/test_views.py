@@ -14,7 +14,7 @@ from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi import FastAPI
 
-from sagemaker_batch import day_index, names
+from sagemaker_batch import day_index, names, quality_index
 from sagemaker_batch.report.write import report_record
 from sagemaker_batch.views import models, reading
 from sagemaker_batch.views.app import create_app
@@ -126,6 +126,24 @@ def play(s3, bucket, verdict="warned", *, day=DAY, execution="abc123", feature="
     found = features.gather(None, None, given["violations"], drift, None, set())
     facts = RunFacts(given, found, None, None, [], 4, {}, "UTC", "churn_batch_monitor")
     put(s3, bucket, names.report_record_key("churn", day, execution), report_record(facts, execution))
+
+
+def play_quality(s3, bucket, verdict="good", *, day=DAY, execution="quality1", value=0.9, baseline=0.92):
+    """Leave what the model-quality DAG leaves of a day."""
+    metrics = {"accuracy": {"value": value, "baseline": baseline}, "brier": {"value": 0.1, "baseline": None}}
+    given = {
+        "use_case": "churn",
+        "batch_day": str(day),
+        "verdict": verdict,
+        "metrics": metrics,
+        "rolling": {"metrics": {"accuracy": 0.91}},
+        "labels": {"matched": 80, "predictions": 100},
+        "signature": "0123456789ab",
+        "model_package_version": 3,
+        "execution": {"arn": f"arn:pipeline/execution/{execution}", "created": f"{day}T10:00:00+00:00"},
+    }
+    quality_index.enter(s3, bucket, given)
+    put(s3, bucket, names.quality_key("churn", day, execution), given)
 
 
 def filled(path):
@@ -259,6 +277,30 @@ def test_the_page_names_what_needs_someone(client, s3, bucket):
     addresses = [value for name, value in page.attributes if name == "href"]
     assert f"{ROOT}/use-cases/churn/days/{today - timedelta(days=2)}/clean1" in addresses
     assert "42" in page.text
+
+
+def test_model_quality_is_drawn_once_labels_have_arrived(client, s3, bucket):
+    """A drawing for each metric with a sentence of its own, a table that says the same, and a way to each record."""
+    deploy(s3, bucket)
+    play(s3, bucket)
+    assert "Model quality" not in get(client, "/use-cases/churn", "reader").text
+    reading.reader.cache_clear()
+    play_quality(s3, bucket)
+    play_quality(s3, bucket, "dropped", day=DAY - timedelta(days=1), execution="quality2", value=0.4)
+    play_quality(s3, bucket, "unknown", day=DAY - timedelta(days=2), execution="quality3", value=None)
+    play_quality(s3, bucket, day=DAY - timedelta(days=1), execution="quality0", value=0.99)  # of an earlier look
+    answer = get(client, "/use-cases/churn", "reader")
+    page = Page(answer.text)
+    said = [value for name, value in page.attributes if name == "aria-label"]
+    assert any("Accuracy over 2 judged days, from 0.4 to 0.92, newest 0.9" in value for value in said)
+    assert any("Brier score (less is better) over 3 judged days" in value for value in said)
+    for text in ("good", "dropped", "unknown", "80 of 100", "version 3", "(0.92)"):
+        assert text in page.text, text
+    addresses = [value for name, value in page.attributes if name == "href"]
+    assert f"{ROOT}/use-cases/churn/quality/{DAY}/quality1" in addresses
+    found = get(client, f"/use-cases/churn/quality/{DAY}/quality1", "reader")
+    assert found.json()["verdict"] == "good"
+    assert get(client, f"/use-cases/churn/quality/{DAY}/none", "reader").status_code == 404
 
 
 def test_the_tabs_of_airflow_lead_to_these_pages(client):
