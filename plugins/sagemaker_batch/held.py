@@ -58,13 +58,11 @@ def decision(s3: Any, bucket: str, use_case: str, record: dict[str, Any]) -> dic
     return stored.content if stored else None
 
 
-def decide(  # noqa: PLR0917 - a boundary with many parts
-    s3: Any, bucket: str, use_case: str, record: dict[str, Any], what: str, reason: str, run: dict[str, str]
-) -> dict[str, Any]:
-    """Write the decision, or return the same one that was written before.
+def proposal(use_case: str, record: dict[str, Any], what: str, reason: str, run: dict[str, str]) -> dict[str, Any]:
+    """Return the decision as it would be recorded.
 
     Raises:
-        PublishError: another decision stands, no reason was given, or there is nothing that could be released.
+        PublishError: no reason was given, or there is nothing that could be released.
     """
     day = record["batch_day"]
     if not reason.strip():
@@ -74,7 +72,7 @@ def decide(  # noqa: PLR0917 - a boundary with many parts
             f"Batch day {day} was held for a broken schema and never scored, so there is nothing to release. Have its "
             "files put right, and run the day again."
         )
-    content = {
+    return {
         "version": 1,
         "use_case": use_case,
         "batch_day": day,
@@ -86,6 +84,15 @@ def decide(  # noqa: PLR0917 - a boundary with many parts
         "execution_arn": record["execution"]["arn"],
         "run": run,
     }
+
+
+def decide(s3: Any, bucket: str, record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Record the proposal, or return the same decision that was recorded before.
+
+    Raises:
+        PublishError: another decision stands.
+    """
+    use_case, day, what = content["use_case"], record["batch_day"], content["decision"]
     if records.create(s3, bucket, _key(use_case, record), content):
         return content
     stored = records.read(s3, bucket, _key(use_case, record))

@@ -54,16 +54,20 @@ class Holding:
 
     @final
     def release_predictions(self, **context: Any) -> dict[str, Any]:
-        """Publish a held day all the same, with who and why in its manifest, and emit the asset."""
-        from sagemaker_batch import held
-        from sagemaker_batch.errors import PublishError
-        from sagemaker_batch.publication import publish_day
+        """Publish a held day all the same, with who and why in its manifest, and emit the asset.
 
-        s3, bucket, record, made = self._decide(held.RELEASED, **context)
+        The release is recorded when nothing forbids it any more: a day that cannot go out stays held.
+        """
+        from sagemaker_batch import held, publication
+        from sagemaker_batch.errors import PublishError
+
+        s3, bucket, record, asked = self._asked(held.RELEASED, **context)
         if newer := held.published_by_newer(s3, bucket, self.use_case.name, record):
             raise PublishError(f"Batch day {record['batch_day']} was published since by {newer}; it stays.")
-        release = {key: made[key] for key in ("reason", "by", "at")}
-        done = publish_day(s3, bucket, self.use_case, record["uri"], made["run"], release=release)
+        _, content = publication.prepare_day(s3, bucket, self.use_case, record["uri"], asked["run"], _release(asked))
+        made = held.decide(s3, bucket, record, asked)
+        content |= {"released": _release(made), "published_by": made["run"]}
+        done = publication.put_day(s3, bucket, record, content)
         context["outlet_events"][self.predictions].extra = {
             "batch_day": done["batch_day"],
             "manifest_uri": done["manifest_uri"],
@@ -85,12 +89,13 @@ class Holding:
         """Note that a held day is never to be published by this execution."""
         from sagemaker_batch import day_index, held
 
-        s3, bucket, record, made = self._decide(held.DISCARDED, **context)
+        s3, bucket, record, asked = self._asked(held.DISCARDED, **context)
+        made = held.decide(s3, bucket, record, asked)
         day_index.enter_discarded(s3, bucket, record)
         self._told(s3, bucket, made, **context)
         return made
 
-    def _decide(self, what: str, **context: Any) -> tuple[Any, str, dict[str, Any], dict[str, Any]]:
+    def _asked(self, what: str, **context: Any) -> tuple[Any, str, dict[str, Any], dict[str, Any]]:
         from sagemaker_batch import held
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.run_context import run_facts
@@ -99,9 +104,8 @@ class Holding:
         here = settings()
         s3, params = default_client("s3", here), context["params"]
         record = held.held_record(s3, here.bucket, self.use_case.name, self._day(params))
-        reason = params["reason"] or ""
-        made = held.decide(s3, here.bucket, self.use_case.name, record, what, reason, run_facts(context))
-        return s3, here.bucket, record, made
+        asked = held.proposal(self.use_case.name, record, what, params["reason"] or "", run_facts(context))
+        return s3, here.bucket, record, asked
 
     def _told(self, s3: Any, bucket: str, made: dict[str, Any], **context: Any) -> None:
         """Tell those who heard that the day was held; a route that is down keeps nobody from deciding."""
@@ -131,3 +135,7 @@ class Holding:
                 f"To {params['action']} say which day: batch_day is {params['batch_day']!r}; write it as 2026-03-03. "
                 "The action list shows what is held."
             ) from None
+
+
+def _release(decision: dict[str, Any]) -> dict[str, str]:
+    return {key: decision[key] for key in ("reason", "by", "at")}

@@ -17,18 +17,30 @@ from sagemaker_batch.names import (
 from sagemaker_batch.use_case import UseCase
 
 
-def publish_day(  # noqa: PLR0917 - a boundary with many parts
+def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: dict[str, str]) -> dict[str, Any]:
+    """Publish what the verdict record lets pass; returns a short account.
+
+    Raises:
+        PublishError: the record is gone or forbids it, rows disagree, or a newer execution has published the day.
+    """
+    record, content = prepare_day(s3, bucket, use_case, record_uri, run)
+    return put_day(s3, bucket, record, content)
+
+
+def prepare_day(  # noqa: PLR0917 - a boundary with many parts
     s3: Any,
     bucket: str,
     use_case: UseCase,
     record_uri: str,
     run: dict[str, str],
     release: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """Publish what the verdict record lets pass, or a person (`release`: who, when, why); returns a short account.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the verdict record and the manifest that may be put: of a day that it lets pass, or a person (`release`).
+
+    `release` says who, when and why.
 
     Raises:
-        PublishError: the record is gone or forbids it, rows disagree, or a newer execution has published the day.
+        PublishError: the record is gone or forbids it, or rows disagree.
     """
     stored = records.read(s3, *split_s3_uri(record_uri))
     if stored is None:
@@ -54,8 +66,18 @@ def publish_day(  # noqa: PLR0917 - a boundary with many parts
         release=release,
         now=datetime.now(UTC),
     )
-    key = manifest_key(use_case.name, day)
-    history = history_key(use_case.name, day, "").removesuffix(".json")
+    return record, content
+
+
+def put_day(s3: Any, bucket: str, record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Make the manifest the day's by one conditional put; returns a short account.
+
+    Raises:
+        PublishError: a newer execution has published the day, or others change the manifest again and again.
+    """
+    use_case, day = content["use_case"], date.fromisoformat(record["batch_day"])
+    key = manifest_key(use_case, day)
+    history = history_key(use_case, day, "").removesuffix(".json")
     done = manifest.publish(s3, bucket, key, history, content)
     day_index.enter_published(s3, bucket, record)
     return {

@@ -149,6 +149,19 @@ def test_a_release_publishes_with_who_and_why(house):
     assert "the campaign was announced" in text
 
 
+def test_a_release_that_cannot_be_published_leaves_the_day_held(house):
+    """Its predictions are incomplete: nothing is decided, so that it is still listed and can be discarded."""
+    held(house)
+    key = f"churn/batches/dt={DAY}/abc123/predictions/features.csv.out"
+    whole = house.s3.get_object(Bucket=house.bucket, Key=key)["Body"].read()
+    house.s3.put_object(Bucket=house.bucket, Key=key, Body=whole[: whole.index(b"\n") + 1])
+    assert asked(house, "release", batch_day=DAY, reason="the campaign was announced")[0] == "failed"
+    assert "they must agree" in json.dumps(house.inbox())
+    assert house.manifest is None
+    assert house.read(f"churn/held/dt={DAY}/abc123.json") is None
+    assert asked(house, "discard", batch_day=DAY, reason="half of it is lost")[0] == "success"
+
+
 def test_a_discarded_day_stays_unpublished_and_cannot_be_released(house):
     """The second answer names the first."""
     held(house)

@@ -20,7 +20,7 @@ RUN = {
 
 def decide(s3, bucket, what, reason="checked by hand", day="2026-03-03"):
     found = held.held_record(s3, bucket, "churn", date.fromisoformat(day))
-    return held.decide(s3, bucket, "churn", found, what, reason, RUN)
+    return held.decide(s3, bucket, found, held.proposal("churn", found, what, reason, RUN))
 
 
 def test_held_days_are_listed_until_they_are_decided_on(s3, bucket):
