@@ -5,7 +5,7 @@ a month, and the records are what the next decision looks at, whichever worker m
 a model: no training data would mend it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 from sagemaker_batch import records
 from sagemaker_batch.history import drifted_share, tells_of_drift
 from sagemaker_batch.use_case import Retraining
+
+# The watchdog looks each hour: a request that a worker took with it when it died is met long before.
+UNSENT = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ def requests(s3: Any, bucket: str, use_case: str) -> list[dict[str, Any]]:
     """Return every request so far, oldest first."""
     found = [records.read(s3, bucket, key) for key, _ in records.keys(s3, bucket, f"{use_case}/retraining/")]
     return sorted((item.content for item in found if item), key=lambda item: str(item["at"]))
+
+
+def unsent(known: Sequence[dict[str, Any]], emitted: Container[str], now: datetime) -> dict[str, Any] | None:
+    """Return the oldest request that has not reached Airflow yet; None when each has.
+
+    Airflow's events are the proof, and it forgets them (`airflow db clean`, a new metadata database), while requests
+    stay: of an older request that Airflow does not know we believe that it was heard.
+    """
+    young = [item for item in known if now - datetime.fromisoformat(item["at"]) < UNSENT]
+    return next((item for item in young if item["id"] not in emitted), None)
 
 
 def refusal(known: Sequence[dict[str, Any]], wish: Wish, rule: Retraining, now: datetime) -> str:

@@ -98,7 +98,7 @@ class Watchdog:
         s3 = default_client("s3", here)
         known = retraining.requests(s3, here.bucket, name)
         emitted = {event.extra.get("request") for event in context["inlet_events"][self.retraining]}
-        request = next((item for item in known if item["id"] not in emitted), None)
+        request = retraining.unsent(known, emitted, now)
         if request is None:
             wish, model_arn = self._wish(s3, here.bucket, now)
             if wish is None:

@@ -92,6 +92,14 @@ def test_two_runs_that_ask_at_once_make_one_request(s3, bucket, monkeypatch):
     assert made[1] is None
 
 
+def test_requests_that_airflow_has_forgotten_do_not_train_again():
+    """Its events are cleaned up or its database is new; only one that has just been made may have been lost."""
+    old, new = ({"id": f"2026-0{month}/1", "at": f"2026-0{month}-19T12:00:00+00:00"} for month in (2, 3))
+    assert retraining.unsent([old], set(), NOW) is None
+    assert retraining.unsent([old, new], set(), NOW) == new
+    assert retraining.unsent([old, new], {new["id"]}, NOW) is None
+
+
 def test_quality_below_its_bound_asks_too():
     """On the days that the rule wants, of the model in use."""
     dropped = {"batch_day": "2026-03-03", "model_package_arn": MODEL, "verdict": "dropped"}
