@@ -8,7 +8,7 @@ from email import message_from_string, policy
 import boto3
 import pytest
 
-from sagemaker_batch import channels
+from sagemaker_batch import channels, held
 from sagemaker_batch.alerts import Alert
 from sagemaker_batch.errors import Undeliverable
 from tests.unit.plugin import receivers
@@ -69,8 +69,12 @@ def test_a_slack_bot_posts_into_its_channel(connection, web):
     assert received.documents[0]["channel"] == "#churn"
 
 
-def test_pagerduty_triggers_one_incident_a_day_and_resolves_it(connection, web, monkeypatch):
-    """Events API v2: severity, a key per DAG and day, the facts as details; a better verdict resolves the same key."""
+@pytest.mark.parametrize("verdict", ["clean", held.RELEASED, held.DISCARDED])
+def test_pagerduty_triggers_one_incident_a_day_and_resolves_it(connection, web, monkeypatch, verdict):
+    """Events API v2: severity, a key per DAG and day, the facts as details; a better verdict resolves the same key.
+
+    So does what a person makes of a held day.
+    """
     pagerduty = pytest.importorskip("pagerduty")
     url, received = web
     received.status, received.answer = 202, '{"status": "success", "dedup_key": "k"}'
@@ -78,7 +82,7 @@ def test_pagerduty_triggers_one_incident_a_day_and_resolves_it(connection, web, 
     monkeypatch.setattr(pagerduty.EventsApiV2Client, "url", property(lambda _: url, lambda *_: None))
     connection(conn_type="pagerduty_events", password=SECRET)
     tell()
-    better = {**ALERT.attributes, "verdict": "clean", "update": "true", "was": "held"}
+    better = {**ALERT.attributes, "verdict": verdict, "update": "true", "was": "held"}
     tell(Alert(**{**ALERT.__dict__, "attributes": better}))
     first, second = received.documents
     assert received[0][0] == "/v2/enqueue"
