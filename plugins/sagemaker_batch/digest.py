@@ -100,10 +100,12 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
     covered = {key: item for key, item in days.items() if key not in taken}
     if not days:
         return "no backfilled day is waiting for a digest"
+    # Whoever sends them moves them; but of a digest that a flush has delivered, or a sender that died, nobody would.
+    for key in [key for key in days if taken.get(key)]:
+        _close(s3, bucket, use_case, key, {**days.pop(key), "digest": taken[key]})
+    if not days:
+        return "every backfilled day is in a digest that was sent"
     if not covered:
-        # Whoever told of them moves them; our own may be here again because this task was repeated.
-        if own in days:
-            _close(s3, bucket, use_case, own, days[own])
         return "every backfilled day is in a digest that another run sends"
     alert = messages.digest_alert(use_case, dag_id, covered)
     done = alerts.send(s3, bucket, alert, routes, owner=entry["run_id"], deliver=deliver)
@@ -125,20 +127,22 @@ def _entries(s3: Any, bucket: str, use_case: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _taken(s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]], owner: str) -> set[str]:
-    """Return the entries of which a digest has told, or another run's is about to."""
+def _taken(s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]], owner: str) -> dict[str, str]:
+    """Return the entries of which a digest has told (with its key), or another run's is about to (empty)."""
     starts = [datetime.fromisoformat(item["started"]) for item in days.values() if item["started"]]
     oldest = min(starts, default=datetime.min.replace(tzinfo=UTC))
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     for key, changed in records.keys(s3, bucket, f"{alerts_prefix(use_case)}digest/"):
         if changed < oldest:
             continue  # sent before any of these days began
         stored = records.read(s3, bucket, key)
         record = stored.content if stored else {"state": "gone"}
-        if record["state"] == "delivered" or (
+        if record["state"] == "delivered":
+            taken |= dict.fromkeys(record["covers"], key)
+        elif (
             record["state"] == "sending" and record["owner"] != owner and not alerts.given_up(record, datetime.now(UTC))
         ):
-            taken.update(record["covers"])
+            taken = dict.fromkeys(record["covers"], "") | taken
     return taken
 
 

@@ -225,6 +225,23 @@ def test_a_digest_that_could_not_be_delivered_comes_with_the_next_run(airflow, c
     assert len(phone.heard) == 1
 
 
+def test_the_days_of_a_digest_that_a_flush_delivered_wait_no_longer(s3, bucket, airflow, close):
+    """Else every later run would ask Airflow for all runs, and read them again."""
+    for name in ("run-2", "run-3"):
+        airflow.end(name)
+    with pytest.raises(Undeliverable):
+        close(entry("run-1"), Phone("team"))
+    airflow.end("run-1")
+    phone = Phone()
+    assert alerts.flush(s3, bucket, "churn", owner="manual-8", deliver=phone) == []
+    close(entry("manual-8", backfilled=False), phone)
+    assert len(phone.heard) == 1
+    assert list(records.keys(s3, bucket, digest.open_prefix("churn"))) == []
+    moved = digest.closed_key("churn", digest.entry_key("churn", "run-1", 0, STARTED))
+    (record, _), *_ = records.keys(s3, bucket, "churn/alerts/digest/")
+    assert records.read(s3, bucket, moved).content["digest"] == record
+
+
 @pytest.mark.parametrize("again", [{"clear_number": 1}, {"started": "2026-03-11T00:00:00+00:00"}])
 def test_a_day_that_runs_again_has_a_digest_of_its_own(airflow, close, again):
     """Cleared, or deleted and made again under the same run id: the first digest does not swallow it."""
