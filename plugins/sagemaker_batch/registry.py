@@ -16,6 +16,8 @@ from typing import Any
 
 APPROVE_COMMAND = "python -m sagemaker_batch.registry approve"
 REJECT_COMMAND = "python -m sagemaker_batch.registry reject"
+# Customer metadata of an approval: when, and by whom.
+APPROVAL = ("ApprovedAt", "ApprovedBy")
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # Values of CustomerMetadataProperties: [\p{L}\p{Z}\p{N}_.:/=+\-@]*, at most 256 characters.
 METADATA_LIMIT = 256
@@ -210,6 +212,8 @@ def approve(client: Any, arn: str, description: str, by: str = "") -> ModelVersi
 def reject(client: Any, arn: str, description: str, by: str = "") -> ModelVersion:
     """Reject a version, also one that was approved: the next run resolves the newest that still is.
 
+    When and by whom it had been approved is removed with the approval.
+
     Raises:
         RegistryError: there is no such version.
     """
@@ -245,11 +249,13 @@ def _record(client: Any, arn: str, status: str, description: str, *, by: str, ru
     now, who = datetime.now(UTC).isoformat(timespec="milliseconds"), metadata_value(by or _current_user())
     added = {"DecidedAt": now, "DecidedBy": who}
     if status == APPROVED:
-        added |= {"ApprovedAt": now, "ApprovedBy": who}
+        added |= dict(zip(APPROVAL, (now, who), strict=True))
     if run:
         added["ReviewRun"] = metadata_value(run)
-    # All of them, so that it does not matter whether the service merges or replaces.
-    merged = {**properties, **added}
+    # A rejected version that is approved again elsewhere must not be taken for approved all the while (as_of).
+    stale = [name for name in APPROVAL if status == REJECTED and name in properties]
+    # All that stay, so that it does not matter whether the service merges or replaces.
+    merged = {**{name: value for name, value in properties.items() if name not in stale}, **added}
     if len(merged) > METADATA_KEYS:
         raise RegistryError(
             f"{arn} carries {len(properties)} keys of customer metadata, and a decision needs {len(added)} of the "
@@ -260,6 +266,7 @@ def _record(client: Any, arn: str, status: str, description: str, *, by: str, ru
         ModelApprovalStatus=status,
         ApprovalDescription=one_line(description),
         CustomerMetadataProperties=merged,
+        **({"CustomerMetadataPropertiesToRemove": stale} if stale else {}),
     )
     return describe(client, arn)
 

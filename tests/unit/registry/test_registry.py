@@ -261,6 +261,16 @@ def test_rejecting_takes_back_an_approved_version(aws):
     assert sent["CustomerMetadataProperties"]["ModelName"] == "model-1"
 
 
+def test_a_rejection_takes_the_time_of_the_approval_with_it(aws):
+    """Approved again in the console, which writes none, the version counts from then on, and not from the first time."""
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
+    sent = answered(aws, "Rejected")
+    registry.reject(aws.client, arn(1), "scores too high", by="lee")
+    assert "ApprovedAt" not in sent["CustomerMetadataProperties"]
+    assert sent["CustomerMetadataPropertiesToRemove"] == ["ApprovedAt"]
+
+
 def test_an_incomplete_version_cannot_be_approved(aws):
     """What could never score is refused at the approval, not in the night."""
     described(aws, package(1, status="PendingManualApproval", without=("Statistics",)))
