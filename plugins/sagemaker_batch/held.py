@@ -41,7 +41,7 @@ def held_record(s3: Any, bucket: str, use_case: str, day: date) -> dict[str, Any
     Raises:
         PublishError: the day was never judged, or its newest verdict does not hold it.
     """
-    found = [item for item in judged_days(s3, bucket, use_case, day) if item["batch_day"] == day.isoformat()]
+    found = judged_days(s3, bucket, use_case, day, day)
     if not found:
         raise PublishError(f"Batch day {day} of {use_case} has no verdict, so nothing of it is held. Run it first.")
     if found[0]["action"] != "hold":

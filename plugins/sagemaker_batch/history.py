@@ -1,29 +1,49 @@
 """What has become of past days: the verdict records, the newest of each day."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 from sagemaker_batch import records
 from sagemaker_batch.events import breaks_schema
 
+DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
 DRIFT = "baseline_drift_check"
 
 
-def judged_days(s3: Any, bucket: str, use_case: str, since: date) -> list[dict[str, Any]]:
-    """Return the verdict record of each batch day from `since` on, by day; of several executions the newest's."""
-    newest: dict[str, dict[str, Any]] = {}
-    for key, _ in records.keys(s3, bucket, f"{use_case}/verdicts/"):
-        found = re.search(r"/dt=(\d{4}-\d{2}-\d{2})/", key)
-        if found is None or date.fromisoformat(found[1]) < since:
-            continue
+def judged_days(s3: Any, bucket: str, use_case: str, since: date, until: date = date.max) -> list[dict[str, Any]]:
+    """Return the verdict record of each batch day of a period, by day; of several executions the newest's.
+
+    Both ends are included. It costs a GetObject for each verdict in the period, however many there are before it.
+    """
+    newest: dict[date, dict[str, Any]] = {}
+    for day, key in _verdicts(s3, bucket, use_case, since, until):
         stored = records.read(s3, bucket, key)
         if stored is None:
             continue
-        known = newest.get(found[1])
+        known = newest.get(day)
         if known is None or known["execution"]["created"] < stored.content["execution"]["created"]:
-            newest[found[1]] = stored.content
+            newest[day] = stored.content
     return [newest[day] for day in sorted(newest)]
+
+
+def days_with_verdict(s3: Any, bucket: str, use_case: str, since: date) -> set[date]:
+    """Return the batch days from `since` on that were judged, from the keys alone."""
+    return {day for day, _ in _verdicts(s3, bucket, use_case, since, date.max)}
+
+
+def _verdicts(s3: Any, bucket: str, use_case: str, since: date, until: date) -> Iterator[tuple[date, str]]:
+    """Yield day and key of each verdict record, by day."""
+    prefix = f"{use_case}/verdicts/"
+    for key, _ in records.keys(s3, bucket, prefix, f"{prefix}dt={since:%Y-%m-%d}"):
+        found = DAY.match(key, len(prefix))
+        if found is None:
+            continue
+        day = date.fromisoformat(found[1])
+        if day > until:
+            return
+        yield day, key
 
 
 def drifted_share(record: dict[str, Any]) -> float:

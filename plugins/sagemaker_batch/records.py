@@ -44,9 +44,10 @@ def write(client: Any, bucket: str, key: str, content: Any) -> None:
     client.put_object(Bucket=bucket, Key=key, Body=dumps(content), ContentType="application/json")
 
 
-def keys(client: Any, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
-    """Yield key and last change of every object below the prefix."""
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+def keys(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+    """Yield key and last change of every object below the prefix, from the first key after `after` on."""
+    start = {"StartAfter": after} if after else {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start):
         for item in page.get("Contents", []):
             yield item["Key"], item["LastModified"]
 

@@ -40,7 +40,7 @@ class Watchdog:
         from sagemaker_batch import messages, records, router
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.expected import expected_days
-        from sagemaker_batch.history import judged_days
+        from sagemaker_batch.history import days_with_verdict
         from sagemaker_batch.run_context import links
         from sagemaker_batch.settings import settings
 
@@ -52,8 +52,8 @@ class Watchdog:
         since = max(date.fromisoformat(stored.content["since"]) if stored else today, today - LOOK_BACK)
         deadline = timedelta(minutes=self.use_case.data.ready.deadline_minutes)
         days = expected_days(self.use_case.schedule, deadline, since, now)
-        judged = {item["batch_day"] for item in judged_days(s3, here.bucket, name, since)}
-        missing = [day.isoformat() for day in days if day.isoformat() not in judged]
+        judged = days_with_verdict(s3, here.bucket, name, since)
+        missing = [day.isoformat() for day in days if day not in judged]
         for day in missing:
             known = router.standing(s3, here.bucket, name, dag_id, day)
             if known is not None and known.verdict == "failed":
