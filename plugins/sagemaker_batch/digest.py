@@ -97,14 +97,10 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
         )
     days = _entries(s3, bucket, use_case)
     taken = _taken(s3, bucket, use_case, days, entry["run_id"])
+    days = _close_told(s3, bucket, use_case, days, taken)
     covered = {key: item for key, item in days.items() if key not in taken}
     if not days:
         return "no backfilled day is waiting for a digest"
-    # Whoever sends them moves them; but of a digest that a flush has delivered, or a sender that died, nobody would.
-    for key in [key for key in days if taken.get(key)]:
-        _close(s3, bucket, use_case, key, {**days.pop(key), "digest": taken[key]})
-    if not days:
-        return "every backfilled day is in a digest that was sent"
     if not covered:
         return "every backfilled day is in a digest that another run sends"
     alert = messages.digest_alert(use_case, dag_id, covered)
@@ -144,6 +140,20 @@ def _taken(s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]],
         ):
             taken = dict.fromkeys(record["covers"], "") | taken
     return taken
+
+
+def _close_told(
+    s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]], taken: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Move the entries whose digest has arrived, and return the others.
+
+    Whoever sends a digest moves its entries. Of one that a flush has delivered, or whose sender died after that, and of
+    the entry that a repeated last task wrote again, nobody else would.
+    """
+    for key in days.keys() & taken.keys():
+        if taken[key]:
+            _close(s3, bucket, use_case, key, {**days[key], "digest": taken[key]})
+    return {key: item for key, item in days.items() if not taken.get(key)}
 
 
 def _close(s3: Any, bucket: str, use_case: str, key: str, item: dict[str, Any]) -> None:

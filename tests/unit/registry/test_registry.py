@@ -262,7 +262,7 @@ def test_rejecting_takes_back_an_approved_version(aws):
 
 
 def test_a_rejection_takes_the_time_of_the_approval_with_it(aws):
-    """Approved again in the console, which writes none, the version counts from then on, and not from the first time."""
+    """Approved again in the console, which writes none, the version counts from then on, not from the first time."""
     described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
     described(aws, package(1, approved_at="2026-03-03T12:00:00+00:00"))
     sent = answered(aws, "Rejected")
