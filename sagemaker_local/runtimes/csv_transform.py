@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,12 @@ from sagemaker_local.runtimes.transform_config import TransformConfig
 _DELIMITER = ","
 # Between these, Python and Polars write a double alike; outside, Python's exponents have two digits.
 _PLAIN_LOW, _PLAIN_HIGH = 1e-4, 1e16
-# How Polars ends a line with a smaller one.
-_SMALL = re.compile(rb"(?:(?<![0-9])0\.0000([1-9])(\d*)|e-(\d))\n")
+# How Polars writes a smaller one, and Python: ``4e-05``, not ``0.00004`` or ``4e-5``.
+_SMALL = (
+    (r"e-(\d)$", "e-0${1}"),
+    (r"^(-?)0\.0000([1-9])$", "${1}${2}e-05"),
+    (r"^(-?)0\.0000([1-9])(\d+)$", "${1}${2}.${3}e-05"),
+)
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,12 @@ class CsvTransform:
     @staticmethod
     def _whole(frame: pl.DataFrame, text: bytes, width: int) -> bool:
         """Tell whether each line gave one record of all fields: Polars fills short lines with nulls, silently."""
-        if b'"' in text:
-            # Delimiters cannot be counted here; but a short line leaves the last field without a value.
-            return frame[f"c{width - 1}"].null_count() == 0 and width > 1
+        # A line of too many fields is an error of Polars'; a short one leaves the last field without a value.
+        full = width > 1 and frame[f"c{width - 1}"].null_count() == 0
+        if b'"' in text:  # delimiters cannot be counted here
+            return full
         lines = text.count(b"\n") + (not text.endswith(b"\n"))
-        return frame.height == lines and text.count(_DELIMITER.encode()) == lines * (width - 1)
+        return frame.height == lines and (full or text.count(_DELIMITER.encode()) == lines * (width - 1))
 
     def _careful(self, chunk: Chunk) -> Table:
         rows: list[list[str]] = []
@@ -181,17 +185,14 @@ class CsvTransform:
 
 
 def _lines(before: list[pl.Series], scores: np.ndarray) -> bytes:
-    """Return lines of the input's fields and a score at the end; what Polars writes otherwise is mended."""
+    """Return lines of the input's fields and a score at the end."""
     doubles = scores.astype(np.float64)
     size = np.abs(doubles)
-    plain = bool((size < _PLAIN_HIGH).all())  # neither NaN nor infinite either
+    plain = bool(((size < _PLAIN_HIGH) & ((size >= _PLAIN_LOW) | (size == 0))).all())  # neither NaN nor infinite either
     column = pl.Series("score", doubles) if plain else _score_texts(scores)
     frame = pl.DataFrame([series.alias(f"o{position}") for position, series in enumerate(before)])
     whole = _filled(frame).hstack([column.alias("score")]) if before else pl.DataFrame([column.alias("score")])
-    text = whole.write_csv(include_header=False, quote_style="necessary")
-    if ((size < _PLAIN_LOW) & (size > 0)).any():
-        return _SMALL.sub(_as_python, text.encode())
-    return text.encode()
+    return whole.write_csv(include_header=False, quote_style="necessary" if before else "never").encode()
 
 
 def _filled(frame: pl.DataFrame) -> pl.DataFrame:
@@ -199,20 +200,18 @@ def _filled(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if frame.width else frame
 
 
-def _as_python(match: re.Match[bytes]) -> bytes:
-    """Return the end of a line with a small double as Python writes it: ``4e-05``, not ``0.00004`` or ``4e-5``."""
-    first, rest, exponent = match.groups()
-    if exponent is not None:
-        return b"e-0" + exponent + b"\n"
-    return first + (b"." + rest if rest else b"") + b"e-05\n"
-
-
 def _score_texts(scores: np.ndarray) -> pl.Series:
     """Return scores as the container writes them: as doubles, in the shortest form that Python reads back."""
     doubles = scores.astype(np.float64)
     series = pl.Series("score", doubles).cast(pl.String)
     size = np.abs(doubles)
-    odd = np.flatnonzero(~(((size >= _PLAIN_LOW) & (size < _PLAIN_HIGH)) | (size == 0)))
+    small = np.flatnonzero((size < _PLAIN_LOW) & (size > 0))
+    if len(small):
+        texts = series.gather(small)
+        for pattern, replacement in _SMALL:
+            texts = texts.str.replace(pattern, replacement)
+        series = series.scatter(small, texts)
+    odd = np.flatnonzero(~(size < _PLAIN_HIGH))
     if len(odd):
         series = series.scatter(odd, [str(value) for value in doubles[odd].tolist()])
     return series
