@@ -36,6 +36,9 @@ def is_local_name(request: Request) -> bool:
 def is_foreign_page(request: Request) -> bool:
     """Tell whether a page of another origin asks."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    try:
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            return True
+    except ValueError:  # it is no address at all
         return True
     return request.headers.get("sec-fetch-site", "none") not in OWN_SITES
