@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_batch import alerts, messages, records
+from sagemaker_batch import alerts, messages, quality_index, records
 from sagemaker_batch.errors import Undeliverable
 from tests.dags.test_approval import OLD, Registry
 from tests.dags.test_runs import DAY, House, PlayedSageMaker, contract, drift
@@ -116,6 +116,33 @@ def test_three_drifting_days_request_a_model_once(house):
     assert request["kind"] == "drift"
     assert house.run(sagemaker, "watchdog", conf={})[1]["consider_retraining"] == "skipped"
     assert house.read(f"churn/retraining/{month}/2.json") is None
+
+
+def test_dropped_quality_requests_a_model_too(house):
+    """Of the version in use only, from the index alone; the request says which days."""
+    sagemaker = Registry(house.s3, house.bucket)
+    sagemaker.packages.popitem()
+    activate_assets()
+    day = BEFORE - timedelta(days=20)
+    found = {
+        "use_case": "churn",
+        "batch_day": str(day),
+        "verdict": "dropped",
+        "metrics": {"accuracy": {"value": 0.6, "baseline": 0.9}},
+        "rolling": {"metrics": {}},
+        "labels": {"matched": 80, "predictions": 100},
+        "signature": "0123456789ab",
+        "model_package_version": int(OLD.rsplit("/", 1)[1]),
+        "execution": {"arn": "arn:pipeline/execution/q1", "created": f"{day}T10:00:00+00:00"},
+    }
+    former = {**found, "model_package_version": found["model_package_version"] + 5, "batch_day": str(BEFORE)}
+    for item in (found, former):
+        quality_index.enter(house.s3, house.bucket, item)
+    records.write(house.s3, house.bucket, "churn/alerts/watch.json", {"version": 1, "since": "2099-01-01"})
+    assert house.run(sagemaker, "watchdog", conf={})[1]["consider_retraining"] == "success"
+    request = house.read(f"churn/retraining/{datetime.now(UTC):%Y-%m}/1.json")
+    contract("retraining", request)
+    assert (request["kind"], request["days"]) == ("quality", [str(day)])
 
 
 def test_a_version_that_waits_already_is_not_asked_for_again(house):
