@@ -13,13 +13,23 @@ from functools import lru_cache
 from typing import Any
 
 from sagemaker_local.engine import graph
+from sagemaker_local.operations import tuning
 from sagemaker_local.store import Transaction
 
 Document = dict[str, Any]
 
 # Kinds of documents whose changes are events.
 KINDS = frozenset(
-    {"pipeline_execution", "step", "processing_job", "training_job", "transform_job", "model_package", "model"}
+    {
+        "pipeline_execution",
+        "step",
+        "processing_job",
+        "training_job",
+        "transform_job",
+        "tuning_job",
+        "model_package",
+        "model",
+    }
 )
 _JOBS = {
     "processing_job": ("ProcessingJob", "SageMaker Processing Job State Change", ("ProcessingJobStatus",)),
@@ -29,6 +39,11 @@ _JOBS = {
         ("TrainingJobStatus", "SecondaryStatus"),
     ),
     "transform_job": ("TransformJob", "SageMaker Transform Job State Change", ("TransformJobStatus",)),
+    "tuning_job": (
+        "HyperParameterTuningJob",
+        "SageMaker HyperParameter Tuning Job State Change",
+        ("HyperParameterTuningJobStatus",),
+    ),
 }
 _PACKAGE_FIELDS = (
     "ModelPackageStatus",
@@ -79,6 +94,8 @@ def _job(kind: str) -> Callable[..., Any]:
         arn = after[f"{title}Arn"]
         tags = {tag["Key"]: tag["Value"] for tag in tx.list("tag", arn)}
         shown = {name: value for name, value in after.items() if name != "_local"}
+        if kind == "tuning_job":
+            shown |= tuning.progress(tx, after)
         return detail_type, [arn], {**_milliseconds(shown), "Tags": tags}
 
     return describe

@@ -12,6 +12,7 @@ from sagemaker_local.jobs.tuning import KIND, TRAINING, objective_of, objective_
 from sagemaker_local.operations.jobs import TRAINING as TRAINING_JOB
 from sagemaker_local.operations.jobs import JobKind, create_job, delete_job, list_jobs, stop_job
 from sagemaker_local.operations.registry import Call, operation
+from sagemaker_local.store import Transaction
 
 Document = dict[str, Any]
 
@@ -106,17 +107,14 @@ def _check_count(config: Document, searched: list[Dimension]) -> None:
 @operation("DescribeHyperParameterTuningJob")
 def describe_tuning_job(call: Call) -> Document:
     document = _find(call)
-    trials = summaries(call, document)
-    best = _by_objective(document, trials)[:1]
-    found = {**document, **_counters(trials)}
-    return {**found, "BestTrainingJob": best[0]} if best else found
+    return {**document, **progress(call.tx, document)}
 
 
 @operation("ListHyperParameterTuningJobs")
 def list_tuning_jobs(call: Call) -> Document:
     def more(document: Document) -> Document:
         config = document["HyperParameterTuningJobConfig"]
-        counters = _counters(summaries(call, document))
+        counters = _counters(summaries(call.tx, document))
         return {"Strategy": config["Strategy"], "ResourceLimits": config["ResourceLimits"], **counters}
 
     return list_jobs(call, TUNING, default="Ascending", more=more)
@@ -136,7 +134,7 @@ def delete_tuning_job(call: Call) -> None:
 @operation("ListTrainingJobsForHyperParameterTuningJob")
 def list_training_jobs_for_tuning_job(call: Call) -> Document:
     document = _find(call)
-    found = summaries(call, document)
+    found = summaries(call.tx, document)
     if "StatusEquals" in call.request:
         found = [each for each in found if each["TrainingJobStatus"] == call.request["StatusEquals"]]
     sort = call.request.get("SortBy", "Name")
@@ -156,12 +154,19 @@ def list_training_jobs_for_tuning_job(call: Call) -> Document:
     return listing.page(call, keyed, lambda each: each, default="Ascending", size=10)
 
 
-def summaries(call: Call, document: Document) -> list[Document]:
+def progress(tx: Transaction, document: Document) -> Document:
+    """Return how far a tuning job has come: counters, and its best training job once there is one."""
+    trials = summaries(tx, document)
+    best = _by_objective(document, trials)[:1]
+    return {**_counters(trials), "BestTrainingJob": best[0]} if best else _counters(trials)
+
+
+def summaries(tx: Transaction, document: Document) -> list[Document]:
     """Return what AWS shows of each training job of a tuning job, in the order in which they were begun."""
     objective = objective_of(document)
     found: list[Document] = []
     for trial in document["_local"].get("trials", []):
-        training = call.tx.get(TRAINING, trial["name"])
+        training = tx.get(TRAINING, trial["name"])
         if training is None:
             continue
         value = objective_value(training, objective["MetricName"])

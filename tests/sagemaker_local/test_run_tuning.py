@@ -15,6 +15,7 @@ import pytest
 from sagemaker_local.jobs.search_space import RangeError, Space, dimensions
 from tests.sagemaker_local.conftest import ROLE, LocalAws, wait_for
 from tests.sagemaker_local.run_support import BUCKET, definition, get, put, start
+from tests.sagemaker_local.test_events import queue_for, received
 
 RUNTIMES = Path(__file__).with_name("runtimes_tuning.yaml")
 X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
@@ -77,8 +78,12 @@ class Tuning:
 
 def test_the_best_of_all_training_jobs_is_told(local_aws):
     """As many as the limit, two at a time, each with its draw beside what is static; the best by its final metric."""
+    url, _ = queue_for(local_aws, "SageMaker HyperParameter Tuning Job State Change")
     tuning = Tuning(local_aws)
     described = tuning.wait()
+    told = [event["detail"] for event in received(local_aws, url, 2)]
+    assert [detail["HyperParameterTuningJobStatus"] for detail in told] == ["InProgress", "Completed"]
+    assert told[1]["TrainingJobStatusCounters"]["Completed"] == 4
     found = tuning.trainings(SortBy="FinalObjectiveMetricValue", SortOrder="Descending")
     values = [each["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for each in found]
     assert values == sorted(values, reverse=True)
