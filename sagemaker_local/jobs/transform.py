@@ -96,8 +96,9 @@ class TransformJob(Job):
             **self.runtime_environment(),
         }
         if self._source is not None:
-            # The path of the script is its own; that of the program that calls it is ours.
-            environment["SAGEMAKER_LOCAL_PYTHONPATH"] = environment.get("PYTHONPATH", "")
+            # The path of the script is what its model and job say; that of the program that calls it is ours.
+            named = {**container.get("Environment", {}), **document.get("Environment", {})}
+            environment["SAGEMAKER_LOCAL_PYTHONPATH"] = named.get("PYTHONPATH", "")
             environment["PYTHONPATH"] = self.context.runtimes.expand("${PACKAGES}")
         return Launch(self._command, environment, layout.ml)
 
