@@ -13,8 +13,8 @@ BODY_LIMIT = 200_000
 # A route that does not answer must have failed within the lease that an alert's sender holds (alerts.LEASE).
 TIMEOUT_SECONDS = 10
 PATIENCE = {"connect_timeout": 3, "read_timeout": 7, "retries": {"mode": "standard", "max_attempts": 3}}
-# Verdicts that end an incident: a pager closes it. The last two are a person's, on a held day.
-RESOLVED = {"clean", "warned", "released", "discarded"}
+# Verdicts that end an incident: a pager closes it. Of a model's quality, and by a person on a held day, too.
+RESOLVED = {"clean", "warned", "good", "released", "discarded"}
 
 
 class Channel(Protocol):

@@ -8,7 +8,7 @@ from email import message_from_string, policy
 import boto3
 import pytest
 
-from sagemaker_batch import channels, held
+from sagemaker_batch import channels, held, quality
 from sagemaker_batch.alerts import Alert
 from sagemaker_batch.errors import Undeliverable
 from tests.unit.plugin import receivers
@@ -69,7 +69,7 @@ def test_a_slack_bot_posts_into_its_channel(connection, web):
     assert received.documents[0]["channel"] == "#churn"
 
 
-@pytest.mark.parametrize("verdict", ["clean", held.RELEASED, held.DISCARDED])
+@pytest.mark.parametrize("verdict", ["clean", quality.GOOD, held.RELEASED, held.DISCARDED])
 def test_pagerduty_triggers_one_incident_a_day_and_resolves_it(connection, web, monkeypatch, verdict):
     """Events API v2: severity, a key per DAG and day, the facts as details; a better verdict resolves the same key.
 
