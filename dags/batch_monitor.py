@@ -6,7 +6,7 @@ A use case is a file in `use_cases/`; this file only draws the DAG.
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
-from sagemaker_batch import daily
+from sagemaker_batch import daily, names
 from sagemaker_batch.daily import Daily
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
@@ -16,7 +16,6 @@ from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 from sagemaker_batch.wait import BatchInputSensor
 
-SUFFIX = "_batch_monitor"
 DOC = """
 **{name}**: {description}
 
@@ -32,7 +31,7 @@ def build(use_case: UseCase) -> DAG:
     """Declare the daily DAG of a use case."""
     work, schedule = Daily(use_case), use_case.schedule
     with DAG(
-        f"{use_case.name}{SUFFIX}",
+        names.batch_dag(use_case.name),
         description=f"Monitor and score one day of {use_case.name}",
         doc_md=DOC.format(name=use_case.name, description=use_case.description, timezone=schedule.timezone),
         schedule=timetable(schedule.batch, schedule.timezone),
@@ -117,8 +116,8 @@ def build(use_case: UseCase) -> DAG:
     return dag
 
 
-for found in use_cases(__file__, SUFFIX):
-    dag_id = f"{found.name}{SUFFIX}"
+for found in use_cases(__file__, names.batch_dag):
+    dag_id = names.batch_dag(found.name)
     globals()[dag_id] = (
         broken_dag(found, dag_id, found.schedule.batch) if isinstance(found, UseCaseError) else build(found)
     )

@@ -14,7 +14,6 @@ from sagemaker_batch.holding import Holding
 from sagemaker_batch.report.operator import LinkedPythonOperator
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
-SUFFIX = "_held_predictions"
 DOC = """
 **{name}**: {description}
 
@@ -28,7 +27,7 @@ def build(use_case: UseCase) -> DAG:
     """Declare the DAG of a use case."""
     work = Holding(use_case)
     with DAG(
-        f"{use_case.name}{SUFFIX}",
+        names.held_dag(use_case.name),
         description=f"Release, discard or re-run held days of {use_case.name}",
         doc_md=DOC.format(name=use_case.name, description=use_case.description),
         schedule=None,
@@ -81,6 +80,6 @@ def build(use_case: UseCase) -> DAG:
     return dag
 
 
-for found in use_cases(__file__, SUFFIX):
-    dag_id = f"{found.name}{SUFFIX}"
+for found in use_cases(__file__, names.held_dag):
+    dag_id = names.held_dag(found.name)
     globals()[dag_id] = broken_dag(found, dag_id, None) if isinstance(found, UseCaseError) else build(found)

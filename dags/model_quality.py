@@ -6,7 +6,7 @@ A use case is a file in `use_cases/`; this file only draws the DAG. Without a se
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param, TriggerRule, task_group
 
-from sagemaker_batch import ground_truth, model_quality
+from sagemaker_batch import ground_truth, model_quality, names
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.model_quality import ModelQuality
@@ -14,7 +14,6 @@ from sagemaker_batch.operators import StartPipelineOperator
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
-SUFFIX = "_model_quality"
 DOC = """
 **{name}**: {description}
 
@@ -29,7 +28,7 @@ def build(use_case: UseCase) -> DAG:
     """Declare the model-quality DAG of a use case."""
     work, schedule = ModelQuality(use_case), use_case.schedule
     with DAG(
-        f"{use_case.name}{SUFFIX}",
+        names.quality_dag(use_case.name),
         description=f"Judge the model of {use_case.name} by labels that arrived",
         doc_md=DOC.format(name=use_case.name, description=use_case.description),
         schedule=timetable(schedule.quality, schedule.timezone),
@@ -81,8 +80,8 @@ def build(use_case: UseCase) -> DAG:
     return dag
 
 
-for known in use_cases(__file__, SUFFIX):
-    dag_id = f"{known.name}{SUFFIX}"
+for known in use_cases(__file__, names.quality_dag):
+    dag_id = names.quality_dag(known.name)
     if isinstance(known, UseCaseError):
         if known.has_quality:
             globals()[dag_id] = broken_dag(known, dag_id, known.schedule.quality)

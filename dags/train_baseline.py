@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
-from sagemaker_batch import approval, monthly
+from sagemaker_batch import approval, monthly, names
 from sagemaker_batch.declare import broken_dag, defaults, start, training_schedule, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.monthly import Monthly
@@ -18,7 +18,6 @@ from sagemaker_batch.reviewer import AskReviewer
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
-SUFFIX = "_train_baseline"
 DOC = """
 **{name}**: {description}
 
@@ -40,7 +39,7 @@ def build(use_case: UseCase) -> DAG:
     work, schedule = Monthly(use_case), use_case.schedule
     how = HOW[use_case.approval]
     with DAG(
-        f"{use_case.name}{SUFFIX}",
+        names.train_dag(use_case.name),
         description=f"Train, baseline and register a model of {use_case.name}",
         doc_md=DOC.format(
             name=use_case.name,
@@ -137,8 +136,8 @@ def build(use_case: UseCase) -> DAG:
     return dag
 
 
-for found in use_cases(__file__, SUFFIX):
-    dag_id = f"{found.name}{SUFFIX}"
+for found in use_cases(__file__, names.train_dag):
+    dag_id = names.train_dag(found.name)
     globals()[dag_id] = (
         broken_dag(found, dag_id, found.schedule.training) if isinstance(found, UseCaseError) else build(found)
     )

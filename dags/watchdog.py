@@ -6,12 +6,11 @@ A use case is a file in `use_cases/`; this file only draws the DAG.
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG
 
-from sagemaker_batch import watchdog
+from sagemaker_batch import names, watchdog
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.use_case import UseCase, UseCaseError
 from sagemaker_batch.watchdog import Watchdog
 
-SUFFIX = "_watchdog"
 DOC = """
 **{name}**: {description}
 
@@ -26,7 +25,7 @@ def build(use_case: UseCase) -> DAG:
     """Declare the watchdog of a use case."""
     work, schedule = Watchdog(use_case), use_case.schedule
     with DAG(
-        f"{use_case.name}{SUFFIX}",
+        names.watchdog_dag(use_case.name),
         description=f"Watch over {use_case.name}",
         doc_md=DOC.format(name=use_case.name, description=use_case.description),
         schedule=timetable(schedule.watchdog, schedule.timezone),
@@ -56,8 +55,8 @@ def build(use_case: UseCase) -> DAG:
     return dag
 
 
-for found in use_cases(__file__, SUFFIX):
-    dag_id = f"{found.name}{SUFFIX}"
+for found in use_cases(__file__, names.watchdog_dag):
+    dag_id = names.watchdog_dag(found.name)
     globals()[dag_id] = (
         broken_dag(found, dag_id, found.schedule.watchdog) if isinstance(found, UseCaseError) else build(found)
     )

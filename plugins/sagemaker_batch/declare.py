@@ -1,6 +1,6 @@
 """What both kinds of DAG files share: which use cases to declare, their defaults, and the DAG of a broken file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from sagemaker_batch.settings import use_cases_folder
 from sagemaker_batch.use_case import Alerts, Schedule, UseCase, UseCaseError, load_use_case
 
 
-def use_cases(dag_file: str, suffix: str) -> Iterator[UseCase | UseCaseError]:
-    """Yield the use cases of the folder whose DAG `<name><suffix>` is wanted, broken ones as their error.
+def use_cases(dag_file: str, dag_id: Callable[[str], str]) -> Iterator[UseCase | UseCaseError]:
+    """Yield the use cases of the folder whose DAG is wanted, broken ones as their error; `dag_id` names it by theirs.
 
     The scheduler wants all of them; a task's process only its own, and reads no other file.
     """
     wanted = get_parsing_context().dag_id
     folder = Path(use_cases_folder(str(Path(dag_file).parent / "use_cases")))
     for path in sorted(folder.glob("*.yaml")):
-        if wanted and wanted != f"{path.stem}{suffix}":
+        if wanted and wanted != dag_id(path.stem):
             continue
         try:
             yield load_use_case(path)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from sagemaker_batch.names import held_dag
+from sagemaker_batch.names import batch_dag, held_dag
 from sagemaker_batch.report import figures, marks
 from sagemaker_batch.report.markup import Html, join, named, tag
 from sagemaker_batch.views.calendar import Day, Gap
@@ -81,7 +81,7 @@ def _wanted(root: str, use_case: str, day: Day) -> Html:
     title = figures.day(day.day)
     if day.entry is None:
         run = day.run.run_id if day.run else ""
-        dag_path = f"{root.removesuffix('/sagemaker-batch')}/dags/{use_case}_batch_monitor"
+        dag_path = f"{root.removesuffix('/sagemaker-batch')}/dags/{batch_dag(use_case)}"
         from urllib.parse import quote
 
         link = tag("a", title, href=f"{dag_path}/runs/{quote(run, safe='')}", class_="up")
