@@ -133,8 +133,8 @@ class Daily:
         """Draw the run beside its verdict; nothing waits for it, and a report that cannot be drawn fails this alone."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from sagemaker_batch import records
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.history import verdict_record
         from sagemaker_batch.report.addresses import run_addresses
         from sagemaker_batch.report.write import write_run_report
         from sagemaker_batch.settings import settings
@@ -144,10 +144,8 @@ class Daily:
         if verdict is None:
             raise AirflowSkipException("The run came to no verdict, so there is nothing to draw; see its failed task.")
         s3 = default_client("s3", here)
-        stored = records.read(s3, *names.split_s3_uri(verdict["uri"]))
-        if stored is None:
-            raise MonitorError(f"The verdict record {verdict['uri']} is gone. Clear assess_batch to write it again.")
-        record, addresses = stored.content, run_addresses(context, stored.content, here.console_url)
+        record = verdict_record(s3, verdict["uri"])
+        addresses = run_addresses(context, record, here.console_url)
         sagemaker = default_client("sagemaker", here)
         uri = write_run_report(s3, sagemaker, here.bucket, self.use_case, record, addresses.links())
         return {"uri": uri, **verdict["pages"]}
@@ -173,19 +171,14 @@ class Daily:
     def publish_predictions(self, **context: Any) -> dict[str, Any]:
         """Make the day visible by one conditional put, and emit the asset."""
         from sagemaker_batch.aws import default_client
-        from sagemaker_batch.publication import publish_day
+        from sagemaker_batch.publication import announced, publish_day
         from sagemaker_batch.run_context import run_facts
         from sagemaker_batch.settings import settings
 
         ti, here = context["ti"], settings()
         record_uri = ti.xcom_pull(task_ids=ASSESS)["uri"]
         done = publish_day(default_client("s3", here), here.bucket, self.use_case, record_uri, run_facts(context))
-        context["outlet_events"][self.predictions].extra = {
-            "batch_day": done["batch_day"],
-            "manifest_uri": done["manifest_uri"],
-            "model_package_arn": done["model_package_arn"],
-            "model_package_version": done["model_package_version"],
-        }
+        context["outlet_events"][self.predictions].extra = announced(done)
         return done
 
     @final
@@ -202,8 +195,9 @@ class Daily:
     @final
     def alert(self, **context: Any) -> str:
         """Alert on the verdict by its severity; a backfilled day waits for the digest."""
-        from sagemaker_batch import events, messages, records, router
+        from sagemaker_batch import events, messages, router
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.history import verdict_record
         from sagemaker_batch.report.addresses import run_addresses
         from sagemaker_batch.run_context import links
         from sagemaker_batch.settings import settings
@@ -212,11 +206,7 @@ class Daily:
         if ti.xcom_pull(task_ids=WAIT)["backfilled"]:
             return "a backfilled day: it goes to the digest"
         s3, run = default_client("s3", here), context["dag_run"]
-        bucket, key = names.split_s3_uri(ti.xcom_pull(task_ids=ASSESS)["uri"])
-        stored = records.read(s3, bucket, key)
-        if stored is None:
-            raise MonitorError(f"The verdict record s3://{bucket}/{key} is gone. Clear assess_batch to write it again.")
-        record = stored.content
+        record = verdict_record(s3, ti.xcom_pull(task_ids=ASSESS)["uri"])
         pages = run_addresses(context, record, here.console_url)
         where = links(
             context,

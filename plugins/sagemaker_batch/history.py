@@ -6,10 +6,24 @@ from datetime import date
 from typing import Any
 
 from sagemaker_batch import records
+from sagemaker_batch.errors import MonitorError
 from sagemaker_batch.events import breaks_schema
+from sagemaker_batch.names import split_s3_uri
 
 DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
 DRIFT = "baseline_drift_check"
+
+
+def verdict_record(s3: Any, uri: str) -> dict[str, Any]:
+    """Return the verdict record of a run.
+
+    Raises:
+        MonitorError: it is gone.
+    """
+    stored = records.read(s3, *split_s3_uri(uri))
+    if stored is None:
+        raise MonitorError(f"The verdict record {uri} is gone. Clear assess_batch to write it again.")
+    return dict(stored.content)
 
 
 def judged_days(s3: Any, bucket: str, use_case: str, since: date, until: date = date.max) -> list[dict[str, Any]]:

@@ -68,12 +68,7 @@ class Holding:
         made = held.decide(s3, bucket, record, asked)
         content |= {"released": _release(made), "published_by": made["run"]}
         done = publication.put_day(s3, bucket, record, content)
-        context["outlet_events"][self.predictions].extra = {
-            "batch_day": done["batch_day"],
-            "manifest_uri": done["manifest_uri"],
-            "model_package_arn": done["model_package_arn"],
-            "model_package_version": done["model_package_version"],
-        }
+        context["outlet_events"][self.predictions].extra = publication.announced(done)
         self._told(s3, bucket, made, **context)
         return done
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sagemaker_batch import day_index, manifest, records
 from sagemaker_batch.errors import PublishError
+from sagemaker_batch.history import verdict_record
 from sagemaker_batch.names import (
     batch_prefix,
     deployment_key,
@@ -12,7 +13,6 @@ from sagemaker_batch.names import (
     history_key,
     manifest_key,
     s3_uri,
-    split_s3_uri,
 )
 from sagemaker_batch.use_case import UseCase
 
@@ -21,7 +21,8 @@ def publish_day(s3: Any, bucket: str, use_case: UseCase, record_uri: str, run: d
     """Publish what the verdict record lets pass; returns a short account.
 
     Raises:
-        PublishError: the record is gone or forbids it, rows disagree, or a newer execution has published the day.
+        MonitorError: the verdict record is gone.
+        PublishError: it forbids publishing, rows disagree, or a newer execution has published the day.
     """
     record, content = prepare_day(s3, bucket, use_case, record_uri, run)
     return put_day(s3, bucket, record, content)
@@ -40,12 +41,10 @@ def prepare_day(  # noqa: PLR0917 - a boundary with many parts
     `release` says who, when and why.
 
     Raises:
-        PublishError: the record is gone or forbids it, or rows disagree.
+        MonitorError: the record is gone.
+        PublishError: the record forbids it, or rows disagree.
     """
-    stored = records.read(s3, *split_s3_uri(record_uri))
-    if stored is None:
-        raise PublishError(f"The verdict record {record_uri} is gone. Clear assess_batch to write it again.")
-    record = stored.content
+    record = verdict_record(s3, record_uri)
     if record["action"] != ("hold" if release else "publish"):
         raise PublishError(f"{record_uri} says {record['verdict']}: {record['action']}. It is not to be published.")
     day, execution = date.fromisoformat(record["batch_day"]), record["execution"]
@@ -91,6 +90,11 @@ def put_day(s3: Any, bucket: str, record: dict[str, Any], content: dict[str, Any
         "model_package_version": content["model_package_version"],
         "verdict": content["verdict"],
     }
+
+
+def announced(done: dict[str, Any]) -> dict[str, Any]:
+    """Return what the event of the asset of predictions says of a published day, from its account."""
+    return {key: done[key] for key in ("batch_day", "manifest_uri", "model_package_arn", "model_package_version")}
 
 
 def still_published(s3: Any, bucket: str, use_case: UseCase, verdict: dict[str, Any]) -> dict[str, Any]:
