@@ -20,13 +20,18 @@ class Stored:
 
 def read(client: Any, bucket: str, key: str) -> Stored | None:
     """Return the object, or None when there is none."""
+    answer = get(client, bucket, key)
+    return Stored(json.loads(answer["Body"].read()), answer["ETag"]) if answer else None
+
+
+def get(client: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """Return GetObject's answer, whatever the object holds, or None when there is none."""
     try:
-        answer = client.get_object(Bucket=bucket, Key=key)
+        return dict(client.get_object(Bucket=bucket, Key=key))
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] in ABSENT:
             return None
         raise
-    return Stored(json.loads(answer["Body"].read()), answer["ETag"])
 
 
 def create(client: Any, bucket: str, key: str, content: Any) -> bool:

@@ -46,14 +46,18 @@ def run_facts(context: Any) -> dict[str, str]:
     }
 
 
+def base_url() -> str:
+    """Return Airflow's own address without a closing slash; empty when it is not configured."""
+    from airflow.sdk.configuration import conf
+
+    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
 def run_link(context: Any) -> str:
     """Return the page of the run in Airflow's UI; empty when the base URL is not configured."""
     from urllib.parse import quote
 
-    from airflow.sdk.configuration import conf
-
-    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    run = context["dag_run"]
+    base, run = base_url(), context["dag_run"]
     return f"{base}/dags/{quote(run.dag_id)}/runs/{quote(run.run_id, safe='')}" if base else ""
 
 

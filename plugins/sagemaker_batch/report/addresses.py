@@ -58,15 +58,10 @@ def training_path(use_case: str, execution: str) -> str:
     return f"{use_case_path(use_case)}/trainings/{quote(execution)}"
 
 
-def base_url() -> str:
-    """Return Airflow's own address without a closing slash; empty when it is not configured."""
-    from airflow.sdk.configuration import conf
-
-    return (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-
-
 def manifest_address(use_case: str, day: str) -> str:
     """Return the page of a day's manifest; empty where Airflow's own address is not configured."""
+    from sagemaker_batch.run_context import base_url
+
     base = base_url()
     return base + manifest_path(use_case, day) if base else ""
 
@@ -74,7 +69,7 @@ def manifest_address(use_case: str, day: str) -> str:
 def run_addresses(context: Any, record: dict[str, Any], console_url: str) -> Addresses:
     """Return the pages of a run from its verdict record."""
     from sagemaker_batch.execution import console_link
-    from sagemaker_batch.run_context import run_link
+    from sagemaker_batch.run_context import base_url, run_link
 
     base = base_url()
     day, arn = record["batch_day"], record["execution"]["arn"]
@@ -93,7 +88,7 @@ def training_address(
 ) -> tuple[str, list[tuple[str, str]]]:
     """Return the page of a training's report, and what the report links to."""
     from sagemaker_batch.execution import console_link
-    from sagemaker_batch.run_context import run_link
+    from sagemaker_batch.run_context import base_url, run_link
 
     base = base_url()
     links = [

@@ -157,14 +157,8 @@ def _training(s3: Any, evaluation_uri: str) -> scores.ScoreCounts | None:
     if not evaluation_uri:
         return None
     bucket, key = split_s3_uri(evaluation_uri)
-    key = key.rpartition("/")[0] + "/predictions.csv"
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in records.ABSENT:
-            return None
-        raise
-    return scores.of_evaluation(body)
+    found = records.get(s3, bucket, key.rpartition("/")[0] + "/predictions.csv")
+    return scores.of_evaluation(found["Body"]) if found else None
 
 
 def _rule(s3: Any, bucket: str, prefix: str) -> list[dict[str, str]]:

@@ -80,12 +80,9 @@ def predictions(s3: Any, evaluation_uri: str) -> list[tuple[float, float]]:
     if not evaluation_uri:
         return []
     bucket, key = split_s3_uri(evaluation_uri)
-    try:
-        body = s3.get_object(Bucket=bucket, Key=f"{key.rpartition('/')[0]}/predictions.csv")["Body"].read()
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in records.ABSENT:
-            return []
-        raise
-    lines = csv.DictReader(io.StringIO(body.decode()))
+    found = records.get(s3, bucket, f"{key.rpartition('/')[0]}/predictions.csv")
+    if found is None:
+        return []
+    lines = csv.DictReader(io.StringIO(found["Body"].read().decode()))
     score = "probability" if "probability" in (lines.fieldnames or []) else "prediction"
     return [(float(line[score]), float(line["label"])) for line, _ in zip(lines, range(ROWS), strict=False)]

@@ -41,6 +41,6 @@ def _category(destination: str) -> dict[str, str]:
 
 def _path() -> str:
     """Return the path below which Airflow is served, as its base URL says; mostly none."""
-    from airflow.sdk.configuration import conf
+    from sagemaker_batch.run_context import base_url
 
-    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    return urlsplit(base_url()).path

@@ -99,12 +99,8 @@ class Reader:
 
     def text(self, key: str) -> str | None:
         """Return an object as text, or None."""
-        try:
-            return self.s3.get_object(Bucket=self.here.bucket, Key=key)["Body"].read().decode("utf-8", "replace")
-        except self.s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in records.ABSENT:
-                return None
-            raise
+        found = records.get(self.s3, self.here.bucket, key)
+        return found["Body"].read().decode("utf-8", "replace") if found else None
 
     def json(self, key: str) -> Any:
         """Return a JSON object, or None."""
