@@ -12,7 +12,7 @@ help: ## list the verbs
 install: ## install the environments that running needs (every other verb does it too)
 	@$(PYTHON) local/install.py airflow aws
 
-demo: install ## the whole job on this machine: train, approve, four days of backfill, one by hand (SEED= DATA= DAYS= AWS_PORT= AIRFLOW_PORT=); STORY=drift: drift, a request, a new model, the next day
+demo: install ## the whole job on this machine: train, approve, four days of backfill, one by hand (SEED= DATA= DAYS= AWS_PORT= AIRFLOW_PORT=); STORY=drift: drift, a request, a new model, the next day, its labels
 	@$(AWS_PYTHON) -m local.demo $(ARGS)
 
 up: install ## start Airflow and the local AWS with ten days of input and keep them running (BATCH_HOME= AWS_PORT= AIRFLOW_PORT= INBOX_PORT= SCHEDULE=on)

@@ -2,7 +2,8 @@
 
 A version is trained and approved in Airflow. For three days everybody calls longer: the days are held, and the third
 one makes the watchdog request a new model. It is trained on customers as they are now, a reviewer approves it, and the
-next day is scored by it. Data arrives as senders put it; everything else is done by the DAGs.
+next day is scored by it. Then that day's labels arrive, and the model is judged by them. Data and labels arrive as
+senders put them; everything else is done by the DAGs.
 """
 
 from collections.abc import Sequence
@@ -26,11 +27,12 @@ SHIPPED = environment.REPO / "dags" / "use_cases" / f"{USE_CASE}.yaml"
 FOLDER = "use_cases"
 DRIFTING_DAYS = 3
 SECONDS = 600.0
+SHOWN = ("accuracy", "auc", "brier")
 ASK, DECIDED = "ask_reviewer", "awaiting_input"
 # What the shipped file says, and what the loop needs: a reviewer in Airflow, retraining on request and by hand only.
 CHANGES = {
     "approval: manual": "approval: airflow\n\nretraining:\n  enabled: true\n  drift_days: 3\n  drift_share: 0.3",
-    '  training: "0 2 1 * *"': "  training: null\n  watchdog: null",
+    '  training: "0 2 1 * *"': "  training: null\n  watchdog: null\n  quality: null",
     "  start_date: 2026-01-01": "  start_date: {today}",
 }
 
@@ -89,7 +91,12 @@ def play(house: House, console: Console, seed: int) -> list[str]:
     api = AirflowApi(house.airflow.url, USER, house.secrets["password"], house.check)
     cloud = Cloud(house.aws.url, USE_CASE)
     loop = Loop(api, cloud, Inbox(cloud.client("sqs")), console, house.state / "data", seed)
-    dags = [names.train_dag(USE_CASE), names.batch_dag(USE_CASE), names.watchdog_dag(USE_CASE)]
+    dags = [
+        names.train_dag(USE_CASE),
+        names.batch_dag(USE_CASE),
+        names.watchdog_dag(USE_CASE),
+        names.quality_dag(USE_CASE),
+    ]
     api.wait_for_dags(dags)
     for dag in dags:
         api.unpause(dag)
@@ -104,6 +111,8 @@ def play(house: House, console: Console, seed: int) -> list[str]:
         second = _second_version(loop)
     with console.phase("The next day, scored by the new version"):
         _next_day(loop, days[-1], second)
+    with console.phase("Its labels arrive, and the model is judged by them"):
+        _labels(loop, days[-1], second)
     with console.phase("The story"):
         console.say(table(loop.rows))
     return loop.wrong
@@ -200,6 +209,29 @@ def _next_day(loop: Loop, day: date, version: registry.ModelVersion) -> None:
     loop.must(manifest is not None, f"{day} is not published")
     by = (manifest or {}).get("model_package_version")
     loop.must(by == version.version, f"{day} is published by version {by}, not {version.version}")
+
+
+def _labels(loop: Loop, day: date, version: registry.ModelVersion) -> None:
+    file = loop.folder / f"{day}-labels.csv"
+    count, dag = data.write_labels(file, "drifted", day, loop.seed), names.quality_dag(USE_CASE)
+    loop.console.say(f"{count} labels of {day} -> {loop.cloud.put_labels(day, file)}")
+    run = loop.api.trigger(dag)
+    loop.api.wait(lambda: loop.api.run(dag, run)["state"] in FINAL_STATES, SECONDS, lambda: f"{dag} {run} to end")
+    loop.must(loop.api.run(dag, run)["state"] == "success", f"{dag} {run} did not succeed")
+    found = loop.cloud.quality(day)
+    loop.must(bool(found), f"{day} has no quality record")
+    if not found:
+        return
+    record = found[-1]
+    told = {name: record["metrics"][name]["value"] for name in SHOWN if name in record["metrics"]}
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in told.items() if value is not None)
+    outcome = f"quality {record['verdict']}: {figures} ({record['labels']['matched']} of {count} labels matched)"
+    loop.console.say(f"{day}: {outcome}")
+    loop.must(record["verdict"] == "good", f"the quality of {day} is {record['verdict']}")
+    loop.must(record["labels"]["matched"] == count, f"{record['labels']['matched']} of {count} labels matched")
+    by = record["model_package_version"]
+    loop.must(by == version.version, f"{day} was judged as version {by}'s, not {version.version}'s")
+    loop.note(f"labels of {day}", outcome, f"version {by}")
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -5,12 +5,9 @@ from zoneinfo import ZoneInfo
 
 from sagemaker_batch.use_case import Schedule
 
-# How long a pipeline may take after the input's own deadline before the day counts as missing.
-GRACE = timedelta(hours=2)
 
-
-def expected_days(schedule: Schedule, deadline: timedelta, since: date, now: datetime) -> list[date]:
-    """Return the batch days from `since` on whose verdict is due: day, its input's deadline and a grace are over.
+def expected_days(schedule: Schedule, allowed: timedelta, since: date, now: datetime) -> list[date]:
+    """Return the batch days from `since` on whose verdict is due: the day and what is allowed after it are over.
 
     `now` is aware; a day is the start of the batch cron's interval in the use case's zone.
     """
@@ -25,7 +22,7 @@ def expected_days(schedule: Schedule, deadline: timedelta, since: date, now: dat
     found: list[date] = []
     while True:
         ends = moments.get_next(datetime)
-        if ends.replace(tzinfo=zone).astimezone(UTC) + deadline + GRACE > now:
+        if ends.replace(tzinfo=zone).astimezone(UTC) + allowed > now:
             return found
         found.append(starts.date())
         starts = ends

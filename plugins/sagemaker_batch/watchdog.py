@@ -39,6 +39,7 @@ class Watchdog:
         """
         from sagemaker_batch import messages, records, router
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.deadline import time_allowed
         from sagemaker_batch.expected import expected_days
         from sagemaker_batch.history import days_with_verdict
         from sagemaker_batch.run_context import links
@@ -50,8 +51,7 @@ class Watchdog:
         records.create(s3, here.bucket, names.watch_key(name), {"version": 1, "since": today.isoformat()})
         stored = records.read(s3, here.bucket, names.watch_key(name))
         since = max(date.fromisoformat(stored.content["since"]) if stored else today, today - LOOK_BACK)
-        deadline = timedelta(minutes=self.use_case.data.ready.deadline_minutes)
-        days = expected_days(self.use_case.schedule, deadline, since, now)
+        days = expected_days(self.use_case.schedule, time_allowed(self.use_case), since, now)
         judged = days_with_verdict(s3, here.bucket, name, since)
         missing = [day.isoformat() for day in days if day not in judged]
         for day in missing:

@@ -26,6 +26,11 @@ class Schedule(Section):
     )
     timezone: str = Field(default="UTC", description="IANA time zone of both crons and of the batch day.")
     start_date: date = Field(default=date(2026, 1, 1), description="First day that may run or be backfilled.")
+    grace_minutes: int = Field(
+        default=120,
+        ge=0,
+        description="How long after data.ready.deadline_minutes a day must have its verdict; then it is told as late.",
+    )
     catchup: bool = Field(default=False, description="Whether unpausing runs every day since start_date.")
 
     @field_validator("training", "batch", "watchdog", "quality")

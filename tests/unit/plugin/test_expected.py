@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from sagemaker_batch.expected import GRACE, expected_days
+from sagemaker_batch.expected import expected_days
 from sagemaker_batch.use_case import Schedule
 
-SIX_HOURS = timedelta(hours=6)
+EIGHT_HOURS = timedelta(hours=8)
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,13 @@ SIX_HOURS = timedelta(hours=6)
 )
 def test_a_day_is_due_when_it_its_deadline_and_a_grace_are_over(now, days):
     """Not a minute before."""
-    assert timedelta(hours=2) == GRACE
-    assert [day.day for day in expected_days(Schedule(), SIX_HOURS, date(2026, 3, 2), now)] == days
+    assert [day.day for day in expected_days(Schedule(), EIGHT_HOURS, date(2026, 3, 2), now)] == days
 
 
 def test_nothing_is_expected_before_the_start_date():
     """Whatever the watchdog looked at first."""
     schedule = Schedule(start_date=date(2026, 3, 3))
-    assert expected_days(schedule, SIX_HOURS, date(2026, 1, 1), datetime(2026, 3, 4, 9, tzinfo=UTC)) == [
+    assert expected_days(schedule, EIGHT_HOURS, date(2026, 1, 1), datetime(2026, 3, 4, 9, tzinfo=UTC)) == [
         date(2026, 3, 3)
     ]
 
@@ -36,6 +35,6 @@ def test_days_follow_the_zone_of_the_use_case_across_the_change_of_clocks():
     """29 March has 23 hours in Berlin, and is one day."""
     schedule = Schedule(timezone="Europe/Berlin", batch="30 1 * * *")
     now = datetime(2026, 3, 31, 7, 30, tzinfo=UTC)  # 09:30 in Berlin: the 30th ended at 01:30, eight hours ago
-    found = expected_days(schedule, SIX_HOURS, date(2026, 3, 28), now)
+    found = expected_days(schedule, EIGHT_HOURS, date(2026, 3, 28), now)
     assert [day.day for day in found] == [28, 29, 30]
-    assert expected_days(schedule, SIX_HOURS, date(2026, 3, 28), now - timedelta(seconds=1))[-1].day == 29
+    assert expected_days(schedule, EIGHT_HOURS, date(2026, 3, 28), now - timedelta(seconds=1))[-1].day == 29
