@@ -73,7 +73,7 @@ def window() -> Iterator[Browser]:
     for number, accuracy in enumerate((0.871, 0.884, 0.902), start=1):
         found = {"accuracy": {"value": accuracy}, "auc": {"value": accuracy + 0.03}}
         documents[f"/train{number}/evaluation.json"] = json.dumps({"binary_classification_metrics": found})
-    s3 = MadeS3(USE_CASES, DAYS, features=20, documents=documents, versions=(128, 116, 103))
+    s3 = MadeS3(USE_CASES, DAYS, features=20, documents=documents, versions=(128, 116, 103), judged=DAYS - 9)
     threading.Thread(target=s3.serve_forever, daemon=True).start()
     try:
         with serve(s3.url, USE_CASES) as (address, token), Browser() as opened:

@@ -33,6 +33,15 @@ def figures(day, features):
     return {"version": 1, "batch_day": day, "verdict": "clean", "scores": None, "features": found}
 
 
+def quality_key(name, day, back):
+    """Return what labels said of a day: scores that wander, worse than their bound now and then."""
+    verdict = "dropped" if back % 17 == 0 else "unknown" if back % 23 == 0 else "good"
+    accuracy = 0.9 - (back % 7) / 200 - (0.06 if verdict == "dropped" else 0)
+    figures = {"accuracy": (accuracy, 0.89, 0.9), "auc": (accuracy + 0.03, 0.925, 0.93), "brier": (0.08, 0.081, 0.079)}
+    told = ",".join(f"{metric}={value:.6g}~{rolling}~{base}" for metric, (value, rolling, base) in figures.items())
+    return f"{name}/quality_days/dt={day}/{day:%Y%m%d}T070000.qual{back:08d}.{verdict}.v3.{back:012x}.640of700.{told}"
+
+
 def model_package(group, number, ages):
     """Return a version as DescribeModelPackage does: trained some days ago, approved the day after."""
     created = datetime.now(UTC) - timedelta(days=ages[number - 1])
@@ -57,13 +66,14 @@ def model_package(group, number, ages):
 class MadeS3(ThreadingHTTPServer):
     """`use_cases` x `days` days up to yesterday, with reports of `features` features.
 
-    `versions` are the ages of each model's versions in days, oldest first; version 3 has scored every day.
+    `versions` are the ages of each model's versions in days, oldest first; version 3 has scored every day. Labels have
+    come of the oldest `judged` days.
     """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, use_cases, days, features=200, documents=None, versions=()):
+    def __init__(self, use_cases, days, features=200, *, documents=None, versions=(), judged=0):
         super().__init__(("127.0.0.1", 0), Handler)
         self.features, self.asked, self.lock = features, [], threading.Lock()
         # Objects by the end of their key, such as the reports that a test has drawn.
@@ -72,13 +82,15 @@ class MadeS3(ThreadingHTTPServer):
         today = date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
         for number in range(use_cases):
             name = f"use_case{number}"
-            keys = []
+            keys, labelled = [], []
             for back in range(days, 0, -1):
                 day = today - timedelta(days=back)
                 verdict = VERDICTS[(number + back) % len(VERDICTS)]
                 key = f"{name}/days/dt={day}/{day:%Y%m%d}T060000.exec{back:08d}.{verdict}.v3.2of{features}.1000rows"
                 keys += [key] if verdict == "held" else [key, f"{key}.published"]
-            self.keys[name] = keys
+                if back > days - judged:
+                    labelled.append(quality_key(name, day, back))
+            self.keys[name] = keys + labelled
 
     @property
     def url(self):
@@ -114,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def listed(self, query):
         prefix = query.get("prefix", "")
-        keys = self.server.keys.get(prefix.split("/")[0], [])
+        keys = [key for key in self.server.keys.get(prefix.split("/")[0], []) if key.startswith(prefix)]
         after = query.get("continuation-token") or query.get("start-after", "")
         begin = bisect_right(keys, after)
         shown = keys[begin : begin + PAGE]

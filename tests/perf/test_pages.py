@@ -22,7 +22,7 @@ IDLE = os.environ.get("BATCH_IDLE") == "1"
 
 @pytest.fixture(scope="module")
 def s3():
-    server = MadeS3(USE_CASES, DAYS)
+    server = MadeS3(USE_CASES, DAYS, judged=DAYS)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
