@@ -1,18 +1,26 @@
 """`make constraints`: past days are checked again from their statistics, as the analyzer checked their data."""
 
+import json
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from include.infrastructure.constraints import Material, account
+from include.infrastructure import constraints as command
+from include.infrastructure.constraints import Material, account, gather
+from include.infrastructure.environment import load_environment
 from include.infrastructure.recheck import PastDay, recheck
+from include.infrastructure.site import Site
 from include.pipeline_scripts.monitor_analyzer import checks, constraints, statistics
 from include.pipeline_scripts.monitor_analyzer.profile import profile_blocks
 from sagemaker_batch import constraints as tuned
+from sagemaker_batch import day_index
 from sagemaker_batch.use_case import UseCase
+from tests.unit.scripts.test_canary import Memory
 
+CHURN = Path(__file__).parents[3] / "dags" / "use_cases" / "churn.yaml"
 NAMES = ["minutes", "calls", "state", "plan"]
 
 
@@ -134,3 +142,71 @@ def test_without_overrides_and_days_it_says_so():
     text = "\n".join(account(use_case(), material(days=())))
     assert "monitor.overrides of the use case changes no setting" in text
     assert "No day has been judged yet" in text
+
+
+class Registry:
+    """A group with one approved version, as boto3 tells of it."""
+
+    exceptions = Memory.exceptions
+
+    def close(self):
+        """Hold nothing."""
+
+    def get_paginator(self, _name):
+        return self
+
+    def paginate(self, **_request):
+        return [{"ModelPackageSummaryList": [{"ModelPackageArn": "arn:p/3"}]}]
+
+    def describe_model_package(self, **_request):
+        source = {name: {"S3Uri": f"s3://b/3/{name.lower()}.json"} for name in ("Statistics", "Constraints")}
+        return {
+            "ModelPackageArn": "arn:p/3",
+            "ModelPackageGroupName": "churn-local",
+            "ModelPackageVersion": 3,
+            "ModelApprovalStatus": "Approved",
+            "CreationTime": datetime(2026, 3, 1, tzinfo=UTC),
+            "DriftCheckBaselines": {"ModelDataQuality": source},
+            "CustomerMetadataProperties": {"ModelName": "m", "FeatureSchemaUri": "s3://b/schema.json"},
+        }
+
+
+def judged(s3, day, *, verdict="clean", statistics=True):
+    """Leave a day's record, its place in the index, and the statistics of its monitor."""
+    past_day = past("2026-03-01")
+    record = {
+        "use_case": "churn",
+        "batch_day": day,
+        "verdict": verdict,
+        "violations": past_day.recorded,
+        "violated_features": [],
+        "monitored_features": 4,
+        "rows_in": 400,
+        "model": {"version": 3},
+        "execution": {"arn": "arn:e/abc123", "created": "2026-03-04T00:00:00+00:00"},
+        "reports": {"statistics": f"s3://b/{day}/statistics.json"} if statistics else {},
+    }
+    s3.put_object(Key=f"churn/verdicts/dt={day}/abc123.json", Body=json.dumps(record))
+    s3.put_object(Key=f"{day}/statistics.json", Body=json.dumps(past_day.statistics))
+    s3.put_object(Key=day_index.entry_key(record), Body=b"")
+
+
+def test_the_last_judged_days_and_the_approved_version_are_read_from_where_they_lie(capsys, monkeypatch, tmp_path):
+    """As `make constraints` does: thirty days back from the newest; a day without statistics is counted apart."""
+    s3 = Memory()
+    s3.put_object(Key="3/constraints.json", Body=json.dumps(SUGGESTED))
+    s3.put_object(Key="3/statistics.json", Body=json.dumps(FACTS))
+    for day in ("2026-01-30", "2026-02-10", "2026-03-01"):
+        judged(s3, day)
+    judged(s3, "2026-02-20", verdict="failed", statistics=False)
+    site = Site(load_environment("local"), [], act=False, clients={"s3": s3, "sagemaker": Registry()})
+    found = gather(site, use_case(), 30)
+    assert [item.day for item in found.days] == ["2026-02-10", "2026-03-01"]
+    assert (found.without, found.version.version, found.suggested) == (1, 3, SUGGESTED)
+    text = CHURN.read_text(encoding="utf-8")
+    features = "  overrides: {features: {minuets: {completeness: 0.9}}}\n"
+    (tmp_path / "churn.yaml").write_text(text.replace("  engine: managed\n", f"  engine: managed\n{features}"))
+    monkeypatch.setattr(command, "Site", lambda *_args, **_more: site)
+    assert command.main(["churn", "--use-cases", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "monitor.overrides.features.minuets: the baseline has no such feature. Did you mean minutes?" in said

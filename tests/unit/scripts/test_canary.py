@@ -47,6 +47,9 @@ class Memory:
     def __init__(self):
         self.objects = {}
 
+    def close(self):
+        """Hold nothing."""
+
     def put_object(self, *, Key, Body, **_others):  # noqa: N803 - boto3 names it so
         self.objects[Key] = Body if isinstance(Body, bytes) else Body.encode()
 
@@ -65,9 +68,9 @@ class Memory:
     def get_paginator(self, _name):
         return self
 
-    def paginate(self, *, Prefix, **_others):  # noqa: N803 - boto3 names it so
+    def paginate(self, *, Prefix, StartAfter="", **_others):  # noqa: N803 - boto3 names it so
         now = datetime.now(UTC)
-        found = sorted(key for key in self.objects if key.startswith(Prefix))
+        found = sorted(key for key in self.objects if key.startswith(Prefix) and key > StartAfter)
         return [
             {"Contents": [
                 {"Key": key, "LastModified": now, "Size": len(self.objects[key]), "ETag": "e"} for key in found
