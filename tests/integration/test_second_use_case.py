@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date
 
 import pytest
 
@@ -69,8 +70,13 @@ def test_a_regression_is_reviewed_by_its_own_metric(cloud, asked):
     assert [item["name"] for item in schema["features"] if item["kind"] == "categorical"] == ["usage_code", "weekday"]
 
 
-def test_a_clean_day_is_published_with_a_number_for_each_building(score, cloud):
-    """The predictions are kilowatt-hours under the buildings' own ids, one for each row that came."""
+def test_a_clean_day_is_published_with_a_number_for_each_building_and_judged_when_the_meters_are_read(
+    house, score, cloud
+):
+    """The predictions are kilowatt-hours under the buildings' own ids, one for each row that came.
+
+    The meters' files call the building otherwise; our own analyzer judges the regression by its own metrics.
+    """
     states, verdict, manifest, rows = score("clean")
     assert {name: states[name] for name in PUBLISHED} == PUBLISHED
     assert verdict["verdict"] == "clean"
@@ -82,6 +88,16 @@ def test_a_clean_day_is_published_with_a_number_for_each_building(score, cloud):
     assert len(scores) == rows
     assert all(name.startswith("B") for name in scores)
     assert max(scores.values()) > 100
+    day, file = date.fromisoformat(manifest["batch_day"]), house.folder / "energy-labels.csv"
+    assert energy.write_labels(file, "clean", day, 7) == rows
+    cloud.put_labels(day, file)
+    dag = names.quality_dag(energy.USE_CASE)
+    assert house.finish(house.trigger_dag(dag, {"batch_day": day.isoformat()}), dag)["state"] == "success"
+    (record,) = cloud.quality(day)
+    assert (record["verdict"], record["judged_by"]) == ("good", ["rmse", "r2"])
+    assert record["labels"]["matched"] == rows
+    assert record["metrics"]["r2"]["value"] > 0.9
+    assert record["metrics"]["rmse"]["bound"] > record["metrics"]["rmse"]["baseline"]
 
 
 def test_a_warm_day_is_published_with_a_warning(score):

@@ -8,7 +8,8 @@ from sagemaker_batch.report import figures, marks, page
 from sagemaker_batch.report.marks import Mark
 from sagemaker_batch.report.markup import Html, tag
 
-LISTED = 30
+# Judged days in the drawings, and in the table.
+DRAWN, LISTED = 180, 30
 WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
 TITLES = {
@@ -33,10 +34,10 @@ def section(root: str, use_case: str, days: Mapping[date, QualityEntry]) -> Html
     """Return the history of the judged days; None where no labels have ever been judged."""
     if not days:
         return None
-    entries = [days[day] for day in sorted(days)]
+    entries = [days[day] for day in sorted(days)][-DRAWN:]
     names = [name for name in SHOWN if any(_known(entry, name) for entry in entries)]
     newest = entries[-1]
-    said = f"{figures.count(len(entries), 'day' if len(entries) == 1 else 'days')} judged by labels, "
+    said = f"{figures.count(len(days), 'day' if len(days) == 1 else 'days')} judged by labels, "
     said += f"the newest {figures.day(newest.day)}. In the table the version's baseline stands in brackets."
     return tag(
         "section",
