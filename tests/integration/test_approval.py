@@ -28,12 +28,15 @@ def version(house: Laptop, number: int) -> registry.ModelVersion:
 
 
 def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting: list[tuple[str, str]]) -> None:
-    """Both runs are active, neither holds a worker, and the page has what a reviewer needs."""
+    """Both runs are active, neither holds a worker; the page and a button have what a reviewer needs meanwhile."""
     detail = house.api.request("GET", waiting[0][1])
     assert detail["options"] == ["Approve", "Reject"]
     assert detail["subject"] == f"Approve version 1 of {REVIEWED}?"
     for part in ("| accuracy |", "| brier |", "Calibration: ", "actual yes", "rows of data", "Trained because: "):
         assert part in detail["body"]
+    asking = house.buttons(DAG, waiting[0][0], "ask_reviewer")
+    assert list(asking) == ["Report"]
+    assert asking["Report"] in detail["body"]
     expected = {f"[warning] {REVIEWED}: version {number} waits for approval" for number in (1, 2)}
     house.wait(lambda: expected <= {alert.subject for alert in house.inbox.collect()}, "both approvals to be told")
 

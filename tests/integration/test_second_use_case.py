@@ -1,8 +1,9 @@
-"""A use case that shares nothing with churn: a regression, other columns, our own analyzer, its own DAGs."""
+"""A use case that shares nothing with churn: a regression, other columns, our own analyzer, which also judges."""
 
 import csv
 import io
 import json
+import re
 from datetime import date
 
 import pytest
@@ -80,6 +81,8 @@ def test_a_clean_day_is_published_with_a_number_for_each_building_and_judged_whe
     states, verdict, manifest, rows = score("clean")
     assert {name: states[name] for name in PUBLISHED} == PUBLISHED
     assert verdict["verdict"] == "clean"
+    assert verdict["judged_by"] == "drift_report"
+    assert verdict["reasons"] == ["drift_report.json flags no feature."]
     assert verdict["monitored_features"] == 6
     assert manifest["rows_in"] == manifest["rows_out"] == rows
     bucket, key = names.split_s3_uri(manifest["predictions"][0]["uri"])
@@ -101,12 +104,17 @@ def test_a_clean_day_is_published_with_a_number_for_each_building_and_judged_whe
 
 
 def test_a_warm_day_is_published_with_a_warning(score):
-    """Drift of one feature stays below the use case's critical share, and names the feature as it arrives."""
-    states, verdict, _, _ = score("drifted")
+    """Drift stays below the use case's critical share; the verdict says which report found it, and what it measured."""
+    states, verdict, manifest, _ = score("drifted")
     assert {name: states[name] for name in PUBLISHED} == PUBLISHED
     assert states["alert_warning"] == "success"
     assert verdict["verdict"] == "warned"
-    assert "outside_temperature" in verdict["violated_features"]
+    assert verdict["judged_by"] == "drift_report"
+    assert "2 of 6 monitored features (33.3%) are flagged by drift_report.json; below 50%." in verdict["reasons"]
+    said = {item["feature"]: item["description"] for item in verdict["violations"]}
+    assert list(said) == verdict["violated_features"] == ["kwh_today", "outside_temperature"]
+    assert re.match(r"drift_report\.json: distance 0\.\d+ \(p-value \S+\) exceeds 0\.05", said["outside_temperature"])
+    assert manifest["verdict"] == "warned"
 
 
 def test_a_day_without_a_column_is_held(score):
@@ -116,4 +124,5 @@ def test_a_day_without_a_column_is_held(score):
     assert states["alert_critical"] == "success"
     assert verdict["verdict"] == "held"
     assert verdict["execution"]["status"] == "Failed"
+    assert verdict["reasons"][0].startswith("Broken schema: Missing columns")
     assert manifest is None
