@@ -137,7 +137,7 @@ def configuration(
         f"AIRFLOW_CONN_{ALERT_CONNECTION}": json.dumps(
             {"conn_type": "aws", "extra": {"topic_arn": topic, "region_name": environment.REGION}}
         ),
-        **environment.aws(endpoint),
+        **environment.aws(endpoint, caller=names.airflow_role(ENVIRONMENT)),
         "PYTHONPATH": environment.python_path(),
     }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+DEPLOYER = "sagemaker-batch-deployer-local"
 KEPT = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "CI"}
 
 
@@ -20,16 +21,17 @@ def python_path() -> str:
     return os.pathsep.join([str(REPO), str(REPO / "plugins")])
 
 
-def aws(endpoint: str) -> dict[str, str]:
+def aws(endpoint: str, caller: str = "local") -> dict[str, str]:
     """Return what makes boto3 speak to the local AWS and to nothing else.
 
-    The keys mean nothing; the person's configuration files are not read, so that no profile can lead elsewhere.
+    The keys open nothing; they say who is calling, so that `/_local/access` tells what each role asked for. The
+    person's configuration files are not read, so that no profile can lead elsewhere.
     """
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_ACCESS_KEY_ID": caller,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,

@@ -210,7 +210,7 @@ class House:
             command=[sys.executable, "-m", "include.infrastructure", action, "--environment", airflow.ENVIRONMENT],
             environment={
                 **environment.base(),
-                **environment.aws(self.aws.url),
+                **environment.aws(self.aws.url, caller=environment.DEPLOYER),
                 "PYTHONPATH": environment.python_path(),
             },
             log=self.logs / "deploy.log",

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sagemaker_local import model, operations, validation
+from sagemaker_local.admin.access import Access
 from sagemaker_local.admin.calls import Calls
 from sagemaker_local.admin.faults import Faults
 from sagemaker_local.errors import ApiError, ConflictError, NotImplementedHereError, ValidationError
@@ -124,6 +125,7 @@ class Api:
         self.quotas = quotas or Quotas()
         self.faults = Faults()
         self.calls = Calls()
+        self.access = Access()
 
     def call(self, operation: str, request: Document, region: str | None = None) -> Document:
         """Run one operation and return its answer (timestamps as epoch seconds).

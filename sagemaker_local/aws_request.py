@@ -15,6 +15,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/[a-z0-9-]+/([a-z0-9-]+)/")
+_KEY = re.compile(r"Credential=([^/,\s]+)/")
 _SIGNED_AS = {"monitoring": "cloudwatch", "email": "ses"}
 _RPC = re.compile(r"^/service/[^/]+/operation/([A-Za-z0-9]+)$")
 
@@ -25,6 +26,9 @@ _S3_SUBRESOURCES = {
         "versions": "ListObjectVersions",
         "uploads": "ListMultipartUploads",
         "location": "GetBucketLocation",
+        "encryption": "GetBucketEncryption",
+        "lifecycle": "GetBucketLifecycleConfiguration",
+        "publicAccessBlock": "GetPublicAccessBlock",
         "versioning": "GetBucketVersioning",
         "policy": "GetBucketPolicy",
         "tagging": "GetBucketTagging",
@@ -64,6 +68,13 @@ def service_of(headers: Any, query: str) -> str:
     if found is None:
         return "s3"
     return _SIGNED_AS.get(found.group(1), found.group(1))
+
+
+def caller_of(headers: Any, query: str) -> str:
+    """Return the access key that a request was signed with, ``anonymous`` without one."""
+    found = _KEY.search(headers.get("authorization", ""))
+    credential = found.group(1) if found else parse_qs(query).get("X-Amz-Credential", [""])[0].partition("/")[0]
+    return credential or "anonymous"
 
 
 def name(service: str, method: str, path: str, *, query: str, headers: Any, form: bytes) -> tuple[str, str]:

@@ -74,6 +74,14 @@ class Control:
         """Count from zero again."""
         self._ask("DELETE", "calls")
 
+    def access(self) -> Document:
+        """Return ``{"callers": {access key: {"s3:GetObject": [ARN, ...]}}, "left_out": int}``."""
+        return self._ask("GET", "access")
+
+    def reset_access(self) -> None:
+        """Forget who asked for what."""
+        self._ask("DELETE", "access")
+
     def _ask(self, method: str, path: str, body: Any = None) -> Document:
         connection = HTTPConnection(self._address.hostname or "127.0.0.1", self._address.port, timeout=self._timeout)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import httpx
@@ -13,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from sagemaker_local import aws_request
-from sagemaker_local.admin.calls import Calls
-from sagemaker_local.admin.faults import Fault, Faults
+from sagemaker_local.admin import permissions
+from sagemaker_local.admin.faults import Fault
+from sagemaker_local.api import Api
 from sagemaker_local.connection import drop
 from sagemaker_local.delegate import Delegate
 
@@ -28,21 +30,19 @@ _MAX_FORM_BYTES = 1024 * 1024
 class Forward:
     """The way to the rest of AWS, with the faults that are set for it."""
 
-    def __init__(
-        self, delegate: Delegate, faults: Faults, calls: Calls, forwarded: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, delegate: Delegate, api: Api, forwarded: Callable[[str], None] | None = None) -> None:
         """Prepare; connections are made when first needed.
 
         Args:
             delegate: the rest of AWS.
-            faults: which requests fail on purpose.
-            calls: counts them all.
+            api: says which requests fail on purpose, counts them all and notes who asked for what.
             forwarded: told each operation once it has been performed, before its answer goes out.
         """
         self._forwarded = forwarded
         self._delegate = delegate
-        self._faults = faults
-        self._calls = calls
+        self._api = api
+        self._faults = api.faults
+        self._calls = api.calls
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60)
         self._upstream = httpx.AsyncHTTPTransport(limits=limits)
 
@@ -81,6 +81,16 @@ class Forward:
             service, request.method, target, query=query, headers=request.headers, form=form
         )
         self._calls.count(operation)
+        needed = permissions.of_rest(
+            operation,
+            target.partition("?")[0],
+            query=query,
+            headers=request.headers,
+            form=form,
+            region=self._api.region,
+            account=self._api.account,
+        )
+        self._api.access.note(aws_request.caller_of(request.headers, query), needed)
         return operation, self._faults.hit(operation, key) if self._faults.watches(service) else []
 
     async def _pass_on(self, request: Request, operation: str, form: bytes, send: Send, *, lost: bool) -> None:
@@ -145,8 +155,12 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _form(request: Request) -> bytes:
-    """Return the body when it is a form, of which the Query protocol is made; else nothing has been read."""
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    """Return the body when it is a form, of which the Query protocol is made, or names objects to delete.
+
+    Of any other request nothing has been read.
+    """
+    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if not form and not (request.method == "POST" and "delete" in parse_qs(request.url.query, keep_blank_values=True)):
         return b""
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > _MAX_FORM_BYTES or "authorization" not in request.headers:

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from sagemaker_local import __version__, model
+from sagemaker_local import __version__, aws_request, model
+from sagemaker_local.admin import permissions
 from sagemaker_local.admin.faults import Fault
 from sagemaker_local.admin.routes import PREFIX, Admin
 from sagemaker_local.api import Api
@@ -60,7 +61,7 @@ class Server:
         self._running = anyio.Event()
         self._admin = Admin(api)
         self._console = Console(api)
-        self._forward = Forward(delegate, api.faults, api.calls, forwarded)
+        self._forward = Forward(delegate, api, forwarded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -151,7 +152,11 @@ class Server:
         for fault in hit:
             if fault.kind in {"throttle", "error"}:
                 raise ApiError(fault.code, fault.message or "Set on purpose with /_local/faults.", fault.status)
-        answer = await run_in_threadpool(self._api.call, operation, _decode(body), _region(request))
+        decoded, api = _decode(body), self._api
+        if isinstance(decoded, dict) and operation in model.operation_names():
+            needed = permissions.of_sagemaker(operation, decoded, api.region, api.account)
+            api.access.note(aws_request.caller_of(request.headers, request.url.query), needed)
+        answer = await run_in_threadpool(api.call, operation, decoded, _region(request))
         return Response(json.dumps(answer), headers=_headers(), media_type=_CONTENT_TYPE)
 
     async def _await_runner(self) -> None:

@@ -1,6 +1,7 @@
 """Policies: JSON templates in policies/, filled in for one environment.
 
-A key or a network of the environment adds the statements of kms.json and network.json to the roles that need them.
+A key, a network or an inbox of the environment adds the statements of kms.json, network.json and deployer-inbox.json
+to the roles that need them. The deployer's policy is for whoever runs the deployment; no deployment makes that role.
 `python -m include.infrastructure policies --environment prod` writes all of them, for teams whose roles others make.
 """
 
@@ -15,7 +16,8 @@ from sagemaker_batch.use_case import UseCase
 
 FOLDER = Path(__file__).parent / "policies"
 # Which statements of an environment's own come to which policy.
-NEED_KEY, NEED_NETWORK = {"execution", "airflow"}, {"execution"}
+NEED_KEY, NEED_NETWORK = {"execution", "airflow", "deployer"}, {"execution"}
+ADDITIONS = {"kms", "network", "deployer-inbox"}
 
 
 def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
         "bucket": environment.bucket,
         "function": names.lambda_function(environment.name),
         "execution_role": names.execution_role(environment.name),
+        "lambda_role": names.lambda_role(environment.name),
+        "airflow_role": names.airflow_role(environment.name),
         "topic": names.alert_topic(environment.name),
         "inbox": names.alert_inbox(environment.name),
         "pipeline_arns": json.dumps(pipelines),
@@ -48,12 +52,14 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
         document["Statement"] += _filled("kms", values)["Statement"][: None if name == "execution" else 1]
     if environment.network and name in NEED_NETWORK:
         document["Statement"] += _filled("network", values)["Statement"]
+    if environment.inbox and name == "deployer":
+        document["Statement"] += _filled("deployer-inbox", values)["Statement"]
     return document
 
 
 def all_policies(environment: Environment, use_cases: list[UseCase]) -> dict[str, dict[str, Any]]:
-    """Return every policy of an environment by its name: permissions and trust of each role, bucket and queue."""
-    found = {path.stem for path in FOLDER.glob("*.json")} - {"kms", "network"}
+    """Return every policy of an environment by name: permissions and trust of each role, deployer, bucket, queue."""
+    found = {path.stem for path in FOLDER.glob("*.json")} - ADDITIONS
     if not environment.inbox:
         found.discard("inbox")
     return {name: policy(name, environment, use_cases) for name in sorted(found)}

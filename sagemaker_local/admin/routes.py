@@ -1,4 +1,4 @@
-"""``/_local/faults``, ``/_local/quotas``, ``/_local/calls``: for processes of this machine only."""
+"""``/_local/faults``, ``quotas``, ``calls``, ``access``: for processes of this machine only."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class Admin:
 
     def _route(self, path: str) -> tuple[Callable[[str, str, Any], Response], str]:
         name, _, rest = path.removeprefix(PREFIX).partition("/")
-        route = {"faults": self._faults, "quotas": self._quotas, "calls": self._calls}.get(name)
+        routes = {"faults": self._faults, "quotas": self._quotas, "calls": self._calls, "access": self._access}
+        route = routes.get(name)
         if route is None or (rest and name != "faults"):
-            raise _RefusedError(f"There is no {path}; there are /_local/health, faults, quotas, calls.", 404)
+            raise _RefusedError(f"There is no {path}; there are /_local/health, {', '.join(routes)}.", 404)
         return route, rest
 
     def _faults(self, method: str, rest: str, body: Any) -> Response:
@@ -78,6 +79,12 @@ class Admin:
         if method == "DELETE":
             self._api.calls.reset(running)
         return JSONResponse(self._api.calls.document(running))
+
+    def _access(self, method: str, _rest: str, _body: Any) -> Response:
+        _check_method(method, {"GET", "DELETE"})
+        if method == "DELETE":
+            self._api.access.reset()
+        return JSONResponse(self._api.access.document())
 
 
 def _check_local(request: Request) -> None:

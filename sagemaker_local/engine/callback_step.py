@@ -91,7 +91,7 @@ def _tell(context: ExecutionContext, step: Step, queue: str, message: Document) 
     if (context.read_step(step.name) or {}).get("_local", {}).get(mark):
         return
     try:
-        context.clients.get("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+        context.clients.get("sqs", context.role).send_message(QueueUrl=queue, MessageBody=json.dumps(message))
     except (ClientError, BotoCoreError) as error:
         raise StepFailedError(f"ClientError: The queue {queue} cannot be reached: {error}") from error
     context.update_step(step.name, _local={mark: True})

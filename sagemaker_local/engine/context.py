@@ -10,10 +10,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagemaker_local.admin import permissions
 from sagemaker_local.api import Api
 from sagemaker_local.engine.expressions import ExpressionError, Scope
 from sagemaker_local.engine.graph import Step
-from sagemaker_local.jobs.clients import Clients
+from sagemaker_local.jobs.clients import Clients, access_key
 from sagemaker_local.jobs.errors import JobFailedError
 from sagemaker_local.jobs.manager import Jobs
 from sagemaker_local.jobs.objects import split_uri
@@ -57,6 +58,22 @@ class ExecutionContext:
     def arn(self) -> str:
         """The execution's ARN."""
         return str(self.execution["PipelineExecutionArn"])
+
+    @property
+    def role(self) -> str:
+        """ARN of the role that the execution runs as, empty where it has none."""
+        return str(self.execution.get("RoleArn", ""))
+
+    def call(self, operation: str, request: Document) -> Document:
+        """Call an operation as the execution's role does.
+
+        Raises:
+            ApiError: its refusal.
+        """
+        api = self.api
+        needed = permissions.of_sagemaker(operation, request, api.region, api.account)
+        api.access.note(access_key(self.role), needed)
+        return api.call(operation, request)
 
     @property
     def execution_id(self) -> str:
@@ -155,11 +172,11 @@ class _ExecutionScope:
                 return document["Metadata"]["QualityCheck"]
             kind, name = local["job"]
             title = JOB_TITLES[kind]
-            described = self._context.api.call(f"Describe{title}", {f"{title}Name": name})
+            described = self._context.call(f"Describe{title}", {f"{title}Name": name})
             return {**described, **self._trained(name, described)} if kind == "tuning_job" else described
         if "describe" in local:
             operation, request = local["describe"]
-            return self._context.api.call(operation, request)
+            return self._context.call(operation, request)
         return {}
 
     def _trained(self, name: str, described: Document) -> Document:
@@ -168,7 +185,7 @@ class _ExecutionScope:
         objective = definition.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
         order = "Descending" if objective["Type"] == "Maximize" else "Ascending"
         request = {"HyperParameterTuningJobName": name, "MaxResults": 100, "SortOrder": order}
-        return self._context.api.call(
+        return self._context.call(
             "ListTrainingJobsForHyperParameterTuningJob", {**request, "SortBy": "FinalObjectiveMetricValue"}
         )
 
@@ -182,7 +199,9 @@ class _ExecutionScope:
     def json_at(self, uri: str) -> Any:
         try:
             bucket, key = split_uri(uri)
-            return json.loads(self._context.clients.get("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+            return json.loads(
+                self._context.clients.get("s3", self._context.role).get_object(Bucket=bucket, Key=key)["Body"].read()
+            )
         except (ClientError, BotoCoreError, JobFailedError) as error:
             raise ExpressionError(f"{uri} cannot be read: {error}") from error
         except ValueError as error:

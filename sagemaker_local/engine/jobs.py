@@ -68,7 +68,7 @@ def run_job(context: ExecutionContext, step: str, kind: str, name: str, request:
     context.jobs.wait(kind, name)
     if context.closing.is_set():
         raise EngineClosedError
-    described = context.api.call(f"Describe{title}", {f"{title}Name": name})
+    described = context.call(f"Describe{title}", {f"{title}Name": name})
     status = described[f"{title}Status"]
     if status == "Completed":
         return described
@@ -82,7 +82,7 @@ def stop_job(context: ExecutionContext, kind: str, name: str) -> None:
     """Ask a job to stop; one that has ended already is left alone."""
     title = JOB_TITLES[kind]
     try:
-        context.api.call(f"Stop{title}", {f"{title}Name": name})
+        context.call(f"Stop{title}", {f"{title}Name": name})
     except ApiError as error:
         if error.code != "ValidationException":  # it ended meanwhile, or was never created
             raise
@@ -91,7 +91,7 @@ def stop_job(context: ExecutionContext, kind: str, name: str) -> None:
 def call(context: ExecutionContext, operation: str, request: Document) -> Document:
     """Call an operation for a step; its refusal is the step's failure."""
     try:
-        return context.api.call(operation, request)
+        return context.call(operation, request)
     except ApiError as error:
         if error.code == "ResourceLimitExceeded":
             kind = "SageMaker.RESOURCE_LIMIT"

@@ -137,7 +137,7 @@ def _output_uri(described: Document) -> str:
 
 def _violations(context: ExecutionContext, report: str) -> list[Document] | None:
     """Return the violations that a report lists, None when there is no report: the analyzer writes none without any."""
-    s3 = context.clients.get("s3")
+    s3 = context.clients.get("s3", context.role)
     try:
         if not exists(s3, report):
             return None

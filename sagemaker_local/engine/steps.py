@@ -147,7 +147,7 @@ def _run_lambda(context: ExecutionContext, step: Step) -> None:
     event = resolve(step.body.get("Arguments") or {}, scope)
     context.update_step(step.name, _local={"invoked": True})
     crash.point("before a function is invoked")
-    values = invoke(context.clients.get("lambda"), function, event, outputs)
+    values = invoke(context.clients.get("lambda", context.role), function, event, outputs)
     shown = [{"Name": name, "Value": str(value)} for name, value in values.items()]
     context.update_step(
         step.name,

@@ -10,20 +10,26 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-# The local AWS takes any key; a job must never find a real one.
+# The local AWS takes any key; a job must never find a real one. With a role its name is the key, so that the record of
+# who asked for what (`/_local/access`) tells whose request it was.
 ACCESS_KEY = "local"
 SECRET_KEY = "local"  # noqa: S105 - no secret
 
 
+def access_key(role_arn: str) -> str:
+    """Return the key of what runs as a role: the role's name."""
+    return role_arn.rpartition("/")[2] or ACCESS_KEY
+
+
 class Clients:
-    """One client per service, made when first needed; boto3 clients may be shared by threads."""
+    """One client per service and role, made when first needed; boto3 clients may be shared by threads."""
 
     def __init__(self, endpoint_url: str, region: str) -> None:
         """Remember where everything is."""
         self.endpoint_url = endpoint_url
         self.region = region
         self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         # A person's own profile and settings of the real AWS have no say here.
         profile = (None, None, None, None)
         core = botocore.session.Session(session_vars={"profile": profile})
@@ -36,10 +42,11 @@ class Clients:
             botocore_session=core,
         )
 
-    def get(self, service: str) -> Any:
-        """Return the client of a service."""
+    def get(self, service: str, role_arn: str = "") -> Any:
+        """Return the client of a service, acting as a role where one is named."""
+        key = access_key(role_arn)
         with self._lock:
-            if service not in self._clients:
+            if (service, key) not in self._clients:
                 # A function may run for 15 minutes; an invocation is not repeated when its answer is late.
                 lambda_config = {"read_timeout": 910, "retries": {"total_max_attempts": 1}}
                 config = Config(
@@ -47,8 +54,14 @@ class Clients:
                     max_pool_connections=50,
                     **(lambda_config if service == "lambda" else {"retries": {"total_max_attempts": 4}}),
                 )
-                self._clients[service] = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
-            return self._clients[service]
+                self._clients[service, key] = self._session.client(
+                    service,
+                    endpoint_url=self.endpoint_url,
+                    config=config,
+                    aws_access_key_id=key,
+                    aws_secret_access_key=SECRET_KEY,
+                )
+            return self._clients[service, key]
 
     def close(self) -> None:
         """Close the connections."""

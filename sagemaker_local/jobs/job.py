@@ -47,6 +47,7 @@ class Job(ABC):
         self.directory = context.directory / self.runtime_kind / name
         self.finished = threading.Event()
         self.runtime: Runtime | None = None
+        self.role = ""
         self.instances: list[Instance] = []
         self._lock = threading.Lock()
         self._group = Group()
@@ -122,14 +123,16 @@ class Job(ABC):
     @property
     def s3(self) -> Any:
         """The client."""
-        return self.context.clients.get("s3")
+        return self.context.clients.get("s3", self.role)
 
     # The life.
 
     def run(self) -> None:
         """Live the whole life; never raises."""
         try:
-            self._live(self.document())
+            document = self.document()
+            self.role = str(document.get("RoleArn", ""))
+            self._live(document)
         except JobStoppedError:
             self._conclude("Stopped", None)
         except JobFailedError as error:
@@ -255,6 +258,7 @@ class Job(ABC):
             endpoint_url=self.context.clients.endpoint_url,
             region=self.context.clients.region,
             marker=marker,
+            role_arn=self.role,
         )
         layout.rewrite_scripts(launch.command)
         command = [layout.rewrite(part) for part in launch.command]
@@ -341,7 +345,7 @@ class Job(ABC):
         self.say(line, rank)
 
     def _open_log(self, host: str) -> None:
-        self._logs.append(LogStream(self.context.clients.get("logs"), self.group, self.stream(host)))
+        self._logs.append(LogStream(self.context.clients.get("logs", self.role), self.group, self.stream(host)))
 
     def stream(self, host: str) -> str:
         """Return the name of an instance's log stream, as AWS writes it."""

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sagemaker_local.jobs.clients import ACCESS_KEY, SECRET_KEY
+from sagemaker_local.jobs.clients import SECRET_KEY, access_key
 from sagemaker_local.jobs.errors import JobFailedError
 from sagemaker_local.jobs.reaper import MARKER
 
@@ -107,7 +107,9 @@ class Layout:
         except (FileNotFoundError, IsADirectoryError):
             return ""
 
-    def environment(self, given: dict[str, str], *, endpoint_url: str, region: str, marker: str) -> dict[str, str]:
+    def environment(
+        self, given: dict[str, str], *, endpoint_url: str, region: str, marker: str, role_arn: str = ""
+    ) -> dict[str, str]:
         """Return the whole environment of the job's process: nothing of the host's AWS settings gets in."""
         return {
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
@@ -122,7 +124,7 @@ class Layout:
             "AWS_ENDPOINT_URL": endpoint_url,
             "AWS_DEFAULT_REGION": region,
             "AWS_REGION": region,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": access_key(role_arn),
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             MARKER: marker,
         }

@@ -31,7 +31,6 @@ class TransformJob(Job):
     title = "TransformJob"
     group = "/aws/sagemaker/TransformJobs"
     runtime_kind = "transform"
-    _role: str
     _container: Document
     _command: list[str]
     _source: str | None  # where a model's inference script lies, if one is run
@@ -43,7 +42,7 @@ class TransformJob(Job):
     def begin(self, document: Document) -> None:
         """Find the model, and what stands for its image."""
         model = self._model(document["ModelName"])
-        self._role = model.get("ExecutionRoleArn", "")
+        self.role = model.get("ExecutionRoleArn", "")
         self._container = self._only_container(model)
         image, environment = self._container["Image"], self._container.get("Environment", {})
         self._command = self.command(image, ["serve"])
@@ -58,7 +57,7 @@ class TransformJob(Job):
         source, layout = document["TransformInput"], instance.layout
         given = {**source["DataSource"]["S3DataSource"], "S3DataDistributionType": "ShardedByS3Key"}
         compressed = source.get("CompressionType") == "Gzip"
-        files = self.fetch_channel(given, instance, layout.ml / "input" / "data", self._role, unzip=compressed)
+        files = self.fetch_channel(given, instance, layout.ml / "input" / "data", self.role, unzip=compressed)
         files = [path.removesuffix(".gz") for path in files] if compressed else files
         container = self._container
         if "ModelDataUrl" in container:

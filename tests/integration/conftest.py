@@ -66,6 +66,7 @@ from local.secretfile import USER
 from sagemaker_batch import names, registry
 from tests.integration import axe as axes
 from tests.integration import neighbours, test_late
+from tests.integration.asked import Asked
 from tests.integration.played import KINDS, Day, Played
 
 USE_CASE = "churn"
@@ -73,11 +74,19 @@ SEED = 7
 FIRST_DAY = date(2026, 1, 5)
 DEADLINE = 180.0
 ASK = "ask_reviewer"
+# What every role asked of AWS in any house of the run; test_roles.py holds it against the policies.
+ASKED = Asked()
+LAST = "test_roles.py"
 
 
 def pytest_configure() -> None:
     """A polite kill tears the houses down as Ctrl-C does; without this, SIGTERM would leave them running."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back on all other tests runs after them."""
+    items.sort(key=lambda item: item.path.name == LAST)
 
 
 @dataclass
@@ -299,6 +308,8 @@ def fresh_house() -> Iterator[Callable[..., Laptop]]:
         yield build
     finally:
         for folder, house in opened:
+            if house.aws.is_ready():
+                ASKED.collect(house.aws.url)
             house.stop()
             folder.cleanup()
 

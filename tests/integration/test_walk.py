@@ -11,6 +11,7 @@ from local import data, environment
 from local.cloud import Cloud
 from local.house import House, Ports
 from sagemaker_batch import names, registry
+from tests.integration.conftest import ASKED
 
 AUTHORING = environment.REPO / ".venv-authoring" / "bin" / "python"
 DAY = date(2026, 3, 3)
@@ -35,15 +36,15 @@ class Place:
     def deploy(self, verb, *options):
         """Run a verb of the deployment; return exit code and what it printed."""
         options = ("--use-cases", str(self.use_cases), "--compiled", str(self.compiled), *options)
-        return self.command("include.infrastructure", verb, *options)
+        return self.command("include.infrastructure", verb, *options, caller=environment.DEPLOYER)
 
-    def command(self, module, *arguments):
+    def command(self, module, *arguments, caller="local"):
         """Run a module of the AWS side against this place; return exit code and what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             env={
                 **environment.base(),
-                **environment.aws(self.house.aws.url),
+                **environment.aws(self.house.aws.url, caller),
                 "PYTHONPATH": environment.python_path(),
             },
             cwd=environment.REPO,
@@ -83,6 +84,7 @@ def place(tmp_path):
         child = house.supervisor.launch(house.aws.spec(house.logs / "aws.log"))
         house.supervisor.wait_ready(child)
         yield Place(house, tmp_path)
+        ASKED.collect(house.aws.url)
 
 
 def changed(printed):

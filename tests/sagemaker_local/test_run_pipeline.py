@@ -272,7 +272,7 @@ def test_a_job_sees_its_contract_and_no_keys_of_ours(local_aws):
         assert resources["current_host"] == "algo-1" and resources["hosts"] == ["algo-1"]
         assert os.environ["WHERE"] == str(pathlib.Path(sys.argv[1]).parent / "processing"), os.environ["WHERE"]
         assert os.environ["KEPT"] == "s3://bucket/opt/ml and /opt/mlflow", os.environ["KEPT"]
-        assert os.environ["AWS_ACCESS_KEY_ID"] == "local"
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "sagemaker-batch-execution-local", os.environ["AWS_ACCESS_KEY_ID"]
         assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "PYTHONPATH"} & set(os.environ)
     """
     environment = {"WHERE": "/opt/ml/processing", "KEPT": "s3://bucket/opt/ml and /opt/mlflow"}

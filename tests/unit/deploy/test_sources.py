@@ -120,7 +120,7 @@ def test_the_policies_are_written_for_teams_whose_roles_others_make(tmp_path):
     assert main(["policies", "--environment", "prod", "--out", str(tmp_path)]) == 0
     written = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
     assert set(written) == {
-        "airflow", "bucket", "execution", "lambda", "trust-airflow", "trust-lambda", "trust-sagemaker",
+        "airflow", "bucket", "deployer", "execution", "lambda", "trust-airflow", "trust-lambda", "trust-sagemaker",
     }  # fmt: skip
     said = {name: {item.get("Sid") for item in document["Statement"]} for name, document in written.items()}
     assert {"UseTheKey", "EncryptTheVolumesOfJobs", "PutJobsIntoTheSubnets"} <= said["execution"]

@@ -28,6 +28,47 @@ def test_cfn_lint_finds_nothing(name, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def linted(document, path):
+    """Lint a template, with cfn-lint's advice beside errors and warnings; return exit code and what was said."""
+    path.write_text(json.dumps(document))
+    done = subprocess.run([*CFN_LINT, "-c", "I", "--", str(path)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["local", "prod"])
+def test_the_policy_linter_finds_nothing(name, tmp_path, churn):
+    """Every action exists, and every statement names a resource that its actions know: I3510, W3037 and their like."""
+    environment = load_environment(name)
+    document = template(environment, [churn])
+    for extra in ("deployer", "inbox"):
+        allowed = policy(extra, environment, [churn])
+        document["Resources"][extra.capitalize()] = {
+            "deployer": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": allowed}},
+            "inbox": {
+                "Type": "AWS::SQS::QueuePolicy",
+                "Properties": {"PolicyDocument": allowed, "Queues": ["https://sqs.example/queue"]},
+            },
+        }[extra]
+    assert linted(document, tmp_path / "template.json") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ({"Action": "sagemaker:DescribeProcessingJobs", "Resource": "*"}, "W3037"),
+        ({"Action": "sagemaker:DescribePipeline", "Resource": "arn:aws:sagemaker:*:*:processing-job/*"}, "I3510"),
+    ],
+)
+def test_the_policy_linter_would_find_it(statement, rule, tmp_path):
+    """An action that does not exist, and a resource that its action does not know, are found."""
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+    resource = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
+    body = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Policy": resource}}
+    code, said = linted(body, tmp_path / "template.json")
+    assert code != 0
+    assert rule in said
+
+
 def test_production_is_closed_and_watched(churn):
     """Encrypted with the environment's key, no public access, TLS only, logs that end, alarms, tags on everything."""
     environment = load_environment("prod")
