@@ -11,6 +11,7 @@ from sagemaker_batch.daily import Daily
 from sagemaker_batch.deadline import batch_deadline
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
+from sagemaker_batch.lineage import LineageOperator, of_published
 from sagemaker_batch.operators import StartPipelineOperator
 from sagemaker_batch.report.operator import LinkedBranchOperator, LinkedPythonOperator, ReportOperator
 from sagemaker_batch.sensor import PipelineSensor
@@ -90,8 +91,12 @@ def build(use_case: UseCase) -> DAG:
         branch_on_violations = LinkedBranchOperator(
             task_id=daily.BRANCH, python_callable=work.branch_on_violations, **judged
         )
-        publish_predictions = LinkedPythonOperator(
-            task_id=daily.PUBLISH, python_callable=work.publish_predictions, outlets=[work.predictions], **published
+        publish_predictions = LineageOperator(
+            task_id=daily.PUBLISH,
+            python_callable=work.publish_predictions,
+            outlets=[work.predictions],
+            lineage=of_published,
+            **published,
         )
         hold_predictions = LinkedPythonOperator(
             task_id=daily.HOLD,

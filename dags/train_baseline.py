@@ -11,6 +11,7 @@ from airflow.sdk import DAG, Param, TriggerRule
 from sagemaker_batch import approval, monthly, names
 from sagemaker_batch.declare import broken_dag, defaults, start, training_schedule, use_cases
 from sagemaker_batch.failures import failure_callback
+from sagemaker_batch.lineage import LineageOperator, of_candidate
 from sagemaker_batch.monthly import Monthly
 from sagemaker_batch.operators import StartPipelineOperator
 from sagemaker_batch.report.operator import LinkedPythonOperator, ReportOperator
@@ -95,7 +96,9 @@ def build(use_case: UseCase) -> DAG:
             timeout=3600,
         )
         pages = {"pages": work.pages}
-        read_candidate = LinkedPythonOperator(task_id=monthly.READ, python_callable=work.read_candidate, **pages)
+        read_candidate = LineageOperator(
+            task_id=monthly.READ, python_callable=work.read_candidate, lineage=of_candidate, **pages
+        )
         write_report = ReportOperator(task_id=monthly.REPORT, python_callable=work.write_report, **pages)
         review_candidate = LinkedPythonOperator(task_id=monthly.REVIEW, python_callable=work.review_candidate, **pages)
         alert_approval = LinkedPythonOperator(task_id=monthly.TELL, python_callable=work.alert_approval, **pages)

@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 
 from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
 from include.infrastructure.job_logs import steps_of
+from include.infrastructure.machines import PRICES, PricesError, prices
 from local import data, environment
 from local.errors import HouseError
 from local.house import House, Ports
 from sagemaker_batch import names, registry
 
-PRICES = Path(__file__).with_name("prices.yaml")
 OUT = environment.REPO / "dist" / "aws-check"
 USE_CASE, DAY, SEED = "churn", date(2026, 3, 3), 7
 # A job's machine is billed from its start; small jobs are mostly start.
@@ -158,14 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.side.write_text(json.dumps(side(target)), encoding="utf-8")
             return 0
         return check(target, sure=given.yes)
-    except (EnvironmentFileError, HouseError) as error:
+    except (EnvironmentFileError, HouseError, PricesError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def check(target: Environment, *, sure: bool) -> int:
     """Show the cost, ask, run both sides, compare, destroy; returns the exit code."""
-    total, lines = estimate(target, yaml.safe_load(PRICES.read_text(encoding="utf-8")))
+    total, lines = estimate(target, prices())
     print("\n".join([*lines, f"Together about {total:.2f} USD in account {target.account}, {target.region}."]))
     if target.name == "local":
         raise HouseError("local is no account.", "make aws-check ENV=<an environment of yours>")

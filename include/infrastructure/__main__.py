@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.infrastructure.compiled import Compiled, StaleError, read_compiled
 from include.infrastructure.deployment import Deployment, DeploymentError
-from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
+from include.infrastructure.environment import FOLDER, Environment, EnvironmentFileError, load_environment
+from include.infrastructure.machines import PricesError
 from include.infrastructure.policies import all_policies
 from include.infrastructure.removal import removals
 from include.infrastructure.site import Site
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         part.add_argument(
             "--environment", default="local", help="name of a file in include/infrastructure/environments"
         )
+        part.add_argument("--environments", type=Path, default=FOLDER, help="folder of the environments' files")
         part.add_argument("--use-cases", type=Path, default=USE_CASES, help="folder of the use-case files")
         part.add_argument("--compiled", type=Path, default=COMPILED, help="folder of the compiled pipelines")
         if verb == "destroy":
@@ -108,14 +110,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        environment = load_environment(given.environment)
+        environment = load_environment(given.environment, given.environments)
         use_cases = [load_use_case(path) for path in sorted(given.use_cases.glob("*.yaml"))]
         if given.verb == "policies":
             return write_policies(environment, use_cases, given.out or ROOT / "dist" / "policies" / environment.name)
         if given.verb == "destroy":
             return destroy(environment, use_cases, sure=given.yes, data=given.data)
         return deploy(given.verb, environment, [read_compiled(case, environment, given.compiled) for case in use_cases])
-    except (EnvironmentFileError, UseCaseError, StaleError, DeploymentError, WheelhouseError) as error:
+    except (EnvironmentFileError, UseCaseError, StaleError, DeploymentError, WheelhouseError, PricesError) as error:
         print(error, file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(

@@ -12,6 +12,7 @@ from include.infrastructure import access, lambda_step, messaging, pipelines, st
 from include.infrastructure.compiled import Compiled
 from include.infrastructure.environment import Environment
 from include.infrastructure.function import code_sha256, function_zip
+from include.infrastructure.machines import machines, prices
 from include.infrastructure.site import Change, DeploymentError, Site
 from include.pipelines.settings import canonical
 from sagemaker_batch import names
@@ -70,6 +71,8 @@ class Deployment:
 def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any]:
     """Return the content of `<use_case>/deployment.json`; nothing in it depends on the moment."""
     name = item.use_case.name
+    used = {"train_baseline": machines(item.train_baseline), "batch_monitor": machines(item.batch_monitor)}
+    types, table = {each["type"] for steps in used.values() for each in steps.values()}, prices()
     return {
         "version": 1,
         "environment": environment.name,
@@ -95,6 +98,8 @@ def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any
             },
         },
         "function": {"name": names.lambda_function(environment.name), "code_sha256": code_sha256(function_zip())},
+        "machines": used,
+        "prices_usd_per_hour": {name: table[name] for name in sorted(types) if name in table},
         "topic_arn": names.topic_arn(environment.name, environment.region, environment.account),
     }
 

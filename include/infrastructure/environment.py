@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FOLDER = Path(__file__).parent / "environments"
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+Count = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[int, Field(ge=60, le=432_000)]
 
 
@@ -25,6 +26,22 @@ class InstanceTypes(_Section):
     processing: InstanceType = Field(description="Of processing jobs and quality checks.")
     training: InstanceType = Field(description="Of the training job.")
     transform: InstanceType = Field(description="Of the batch transform.")
+
+
+class InstanceCounts(_Section):
+    """On how many machines a day is worked off; the data is prepared in as many files as the larger number."""
+
+    monitoring: Count = Field(
+        default=1,
+        description="Of the bundled monitor: above 1 each machine describes its share of the files, and a step after "
+        "them merges the shares and checks the whole.",
+    )
+    transform: Count = Field(default=1, description="Of the batch transform, unless a run names another number.")
+
+    @property
+    def files(self) -> int:
+        """Number of files that the prepared data is written in."""
+        return max(self.monitoring, self.transform)
 
 
 class MaxRuntime(_Section):
@@ -92,9 +109,10 @@ class Environment(_Section):
         default=None, description="Who checks the data, whatever the use case says."
     )
     wheelhouse: bool = Field(
-        default=False, description="Whether the bundled monitor installs its packages from wheels in the bucket."
+        default=False, description="Whether the bundled monitor gets its compiled packages from wheels in the bucket."
     )
     instances: InstanceTypes
+    instance_counts: InstanceCounts = Field(default_factory=InstanceCounts)
     max_runtime: MaxRuntime
     images: Images = Field(default_factory=Images)
     network: Network | None = None

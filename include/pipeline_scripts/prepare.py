@@ -7,17 +7,17 @@ record id alone: the same record never stands in training and test at once, and 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from tabular.files import InputFile, find_inputs, read_header, read_rows
 from tabular.job import InputError, run
+from tabular.output import OutputFiles
 from tabular.schema import BINARY, REGRESSION, Encoder, FeatureSchema, Profile, is_number
 
 PARTS = ("train", "validation", "test")
@@ -152,22 +152,15 @@ def write(given: argparse.Namespace, files: list[InputFile], header: list[str], 
     places = [header.index(name) for name in schema.monitored()]
     label, record_id = header.index(given.label), header.index(given.record_id)
     regression = given.problem == REGRESSION
-    streams: dict[str, Any] = {}
-    try:
-        for part in (*PARTS, "monitored"):
-            path = given.output / part / f"{part}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            streams[part] = path.open("w", encoding="utf-8", newline="")
-        writers = {part: csv.writer(stream, lineterminator="\n") for part, stream in streams.items()}
-        writers["monitored"].writerow(schema.monitored())
+    with ExitStack() as stack:
+        writers = {part: stack.enter_context(OutputFiles(given.output / part / f"{part}.csv")) for part in PARTS}
+        monitored = given.output / "monitored" / "monitored.csv"
+        to_monitor = stack.enter_context(OutputFiles(monitored, given.files, header=schema.monitored()))
         for _, line, row in records(files, given.delimiter, header):
             part = part_of(row[record_id], given.split_seed, given.validation_share, given.test_share)
             target = row[label].replace(" ", "") if regression else "01"[row[label] == given.positive]
             writers[part].writerow([target, *encoder.encode(row, line)])
-            writers["monitored"].writerow([row[place] for place in places])
-    finally:
-        for stream in streams.values():
-            stream.close()
+            to_monitor.writerow([row[place] for place in places])
 
 
 def prepare(given: argparse.Namespace) -> None:
@@ -201,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sensitive", action="append", default=[], help="a column; repeatable")
     parser.add_argument("--validation-share", type=float, default=0.2)
     parser.add_argument("--test-share", type=float, default=0.1)
+    parser.add_argument("--files", type=int, default=1, help="number of files to write the monitored columns in")
     parser.add_argument("--split-seed", type=int, default=1729)
     given = parser.parse_args(arguments)
     if (given.positive is None) == (given.problem == BINARY):

@@ -8,14 +8,13 @@ not scored.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from tabular.files import InputFile, find_inputs, read_header, read_rows
 from tabular.job import InputError, run
+from tabular.output import OutputFiles
 from tabular.schema import Encoder, FeatureSchema, read_schema, reasons_of_header
 
 REPORT_VERSION = 1
@@ -84,15 +83,15 @@ def prepare_batch(given: argparse.Namespace) -> None:
     withheld = {schema.record_id, *schema.ignored}
     shown = [name for name in header if name not in withheld] if reasons else schema.monitored()
     encoder = None if reasons else Encoder(schema, header)
-    rows = copy(given.output, schema, files, header, shown, encoder)
-    features = given.output / "transform" / "features.csv"
+    rows = copy(given, schema, files, header, shown, encoder)
     if encoder is not None:
         for name, (count, line) in encoder.texts.items():
             reasons.append(
                 f"column {name!r} holds text where the model needs a number ({count} cells, first on line {line})"
             )
     if reasons:
-        features.unlink(missing_ok=True)
+        for features in (given.output / "transform").glob("*.csv"):
+            features.unlink()
     report = {
         "version": REPORT_VERSION,
         "rows_in": rows,
@@ -109,8 +108,8 @@ def prepare_batch(given: argparse.Namespace) -> None:
     print(json.dumps(report, ensure_ascii=False))
 
 
-def copy(  # noqa: PLR0917 - two places, two descriptions, two choices; a class would only rename them
-    output: Path,
+def copy(  # noqa: PLR0917 - a place, two descriptions, two choices; a class would only rename them
+    given: argparse.Namespace,
     schema: FeatureSchema,
     files: list[InputFile],
     header: list[str],
@@ -120,14 +119,10 @@ def copy(  # noqa: PLR0917 - two places, two descriptions, two choices; a class 
     """Write the monitored columns, and id and features where there is an encoder; return the number of records."""
     places, record_id = [header.index(name) for name in shown], header.index(schema.record_id)
     ids, rows = RecordIds(schema.record_id, sensitive=schema.record_id in schema.sensitive), 0
-    for part in ("monitored", "transform"):
-        (output / part).mkdir(parents=True, exist_ok=True)
     with (
-        _create(output / "monitored" / "monitored.csv") as monitored,
-        _create(output / "transform" / "features.csv") as features,
+        OutputFiles(given.output / "monitored" / "monitored.csv", given.files, header=shown) as to_monitor,
+        OutputFiles(given.output / "transform" / "features.csv", given.files) as to_transform,
     ):
-        to_monitor, to_transform = csv.writer(monitored, lineterminator="\n"), csv.writer(features, lineterminator="\n")
-        to_monitor.writerow(shown)
         for file in files:
             for line, row in read_rows(file, schema.delimiter, header, whole=True):
                 rows += 1
@@ -138,10 +133,6 @@ def copy(  # noqa: PLR0917 - two places, two descriptions, two choices; a class 
     return rows
 
 
-def _create(path: Path) -> Any:
-    return path.open("w", encoding="utf-8", newline="")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(description="Prepare one day's batch by the model's feature schema.")
@@ -149,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--schema", type=Path, default=Path("/opt/ml/processing/input/schema"))
     parser.add_argument("--output", type=Path, default=Path("/opt/ml/processing/output"))
     parser.add_argument("--message", type=Path, default=Path("/opt/ml/output/message"))
+    parser.add_argument("--files", type=int, default=1, help="number of files to write, for jobs on several machines")
     parser.add_argument("--feature-schema-uri", default="", help="where the schema came from; noted in the report")
     given = parser.parse_args(arguments)
     return run(lambda: prepare_batch(given), given.message)

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
+from include.infrastructure.environment import FOLDER, Environment, EnvironmentFileError, load_environment
 from include.pipelines import purity
 from include.pipelines.settings import COMPILED, INDEX, canonical, file_names, inputs_digest, settings_of
 from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
@@ -59,11 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("compile", help="write the definitions of every use case as canonical JSON")
     verb.add_argument("--environment", default="local", help="name of a file in include/infrastructure/environments")
+    verb.add_argument("--environments", type=Path, default=FOLDER, help="folder of the environments' files")
     verb.add_argument("--use-cases", type=Path, default=USE_CASES, help="folder of the use-case files")
     verb.add_argument("--out", type=Path, default=None, help="folder to write to (default: compiled/<environment>)")
     given = parser.parse_args(arguments)
     try:
-        environment = load_environment(given.environment)
+        environment = load_environment(given.environment, given.environments)
         use_cases = [load_use_case(path) for path in sorted(given.use_cases.glob("*.yaml"))]
         texts = compile_all(environment, use_cases)
     except (EnvironmentFileError, UseCaseError, purity.ImpureError, ValueError) as error:

@@ -37,7 +37,7 @@ def batch_monitor(settings: Settings) -> dict[str, Any]:
     fail_on_violation = ParameterBoolean("FailOnViolation", default_value=False)
     processing_type = ParameterString("ProcessingInstanceType", default_value=settings.instance("processing"))
     transform_type = ParameterString("TransformInstanceType", default_value=settings.instance("transform"))
-    transform_count = ParameterInteger("TransformInstanceCount", default_value=1)
+    transform_count = ParameterInteger("TransformInstanceCount", default_value=environment.instance_counts.transform)
 
     model = LambdaStep(
         name="GetLatestModel",
@@ -122,5 +122,6 @@ def _prepare(  # noqa: PLR0917 - the step's place in the pipeline, and its three
             parts.OUTPUT,
             "--feature-schema-uri",
             schema_uri,
+            *parts.file_arguments(settings),
         ],
     )

@@ -1,5 +1,8 @@
 """The bundled engine: our analyzer in processing steps, so that nothing of Model Monitor is needed.
 
+On several machines (instance_counts.monitoring) a pass over the data is two steps: each machine describes its share of
+the files, and one merges the shares and checks the whole. Both together leave what one step on one machine leaves.
+
 The job ends with exit code 0 whatever it finds, because a failing job may lose its outputs; failing on a violation is a
 Condition and a Fail after it. Both engines write the same reports below `monitoring/`.
 """
@@ -35,14 +38,17 @@ def baselines(
     instance_type: Any,
 ) -> tuple[Baseline, Baseline]:
     """Return the baselines of data quality and of model quality."""
+    shards, dataset, stage = _sharded(
+        settings, session, "BaselineData", instance_type, prepare, parts.below(prefix, "baseline", "shards")
+    )
     data = _analyzer(
         settings,
         session,
         "BaselineData",
         instance_type,
-        {"dataset": parts.output_uri(prepare, "monitored")},
+        {"dataset": dataset},
         parts.below(prefix, "baseline", "data_quality"),
-        {},
+        stage,
     )
     model = _analyzer(
         settings,
@@ -54,7 +60,7 @@ def baselines(
         parts.below(prefix, "baseline", "model_quality"),
         _quality(settings),
     )
-    return _baseline(data), _baseline(model)
+    return _baseline(data, before=shards), _baseline(model)
 
 
 def monitored_transform(
@@ -69,21 +75,26 @@ def monitored_transform(
 ) -> Monitored:
     """Return the check, the condition on what it found, and the transform after both."""
     outcome = PropertyFile(name="Outcome", output_name="monitoring", path="outcome.json")
+    constraints = {"constraints": model.properties.Outputs["ConstraintsUri"]}
+    limits = {"baseline_constraints": f"{parts.INPUT}/constraints/{CONSTRAINTS}"}
+    shards, dataset, stage = _sharded(
+        settings,
+        session,
+        "MonitorBatchTransform",
+        instance_type,
+        prepare,
+        parts.below(prefix, "shards"),
+        constraints,
+        limits,
+    )
     check = _analyzer(
         settings,
         session,
         "MonitorBatchTransform-monitoring",
         instance_type,
-        {
-            "dataset": parts.output_uri(prepare, "monitored"),
-            "statistics": model.properties.Outputs["StatisticsUri"],
-            "constraints": model.properties.Outputs["ConstraintsUri"],
-        },
+        {"dataset": dataset, "statistics": model.properties.Outputs["StatisticsUri"], **constraints},
         parts.below(prefix, "monitoring"),
-        {
-            "baseline_statistics": f"{parts.INPUT}/statistics/{STATISTICS}",
-            "baseline_constraints": f"{parts.INPUT}/constraints/{CONSTRAINTS}",
-        },
+        {"baseline_statistics": f"{parts.INPUT}/statistics/{STATISTICS}", **limits, **stage},
         outcome,
     )
     count = JsonGet(step_name=check.name, property_file=outcome, json_path="violations")
@@ -103,7 +114,37 @@ def monitored_transform(
         if_steps=[violated],
         else_steps=[score],
     )
-    return Monitored([check, decide], score.name)
+    return Monitored([*shards, check, decide], score.name)
+
+
+def _sharded(
+    settings: Settings,
+    session: PipelineSession,
+    name: str,
+    instance_type: Any,
+    prepare: ProcessingStep,
+    output: Any,
+    inputs: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[list[ProcessingStep], Any, dict[str, str]]:
+    """Return the step that describes the prepared data in shares, what the analyzer then reads, and as which stage.
+
+    On one machine there is no such step, and the analyzer reads the data itself.
+    """
+    prepared, machines = parts.output_uri(prepare, "monitored"), settings.environment.instance_counts.monitoring
+    if machines == 1:
+        return [], prepared, {}
+    step = _analyzer(
+        settings,
+        session,
+        f"{name}-shards",
+        instance_type,
+        {"dataset": prepared, **(inputs or {})},
+        output,
+        {"analysis_stage": "shard", **(environment or {})},
+        machines=machines,
+    )
+    return [step], parts.output_uri(step, "monitoring"), {"analysis_stage": "merge"}
 
 
 def quality_check(
@@ -155,6 +196,7 @@ def _analyzer(
     output: Any,
     environment: Mapping[str, str],
     property_file: PropertyFile | None = None,
+    machines: int = 1,
 ) -> ProcessingStep:
     sensitive = settings.use_case.data.sensitive
     wheels = {"wheels": settings.wheels_uri} if settings.environment.wheelhouse else {}
@@ -169,6 +211,8 @@ def _analyzer(
         outputs={"monitoring": output},
         arguments=["--opt-ml", "/opt/ml", *(["--wheels", f"{parts.INPUT}/wheels"] if wheels else [])],
         property_files=[property_file] if property_file else [],
+        instances=machines,
+        sharded=frozenset({"dataset"} if machines > 1 else ()),
         max_runtime=settings.environment.max_runtime.monitoring,
         environment={
             "dataset_format": json.dumps(DATASET_FORMAT),
@@ -181,8 +225,8 @@ def _analyzer(
     )
 
 
-def _baseline(step: ProcessingStep) -> Baseline:
+def _baseline(step: ProcessingStep, before: list[ProcessingStep] | None = None) -> Baseline:
     statistics, constraints = (
         Join(on="/", values=[parts.output_uri(step, "monitoring"), name]) for name in (STATISTICS, CONSTRAINTS)
     )
-    return Baseline(step, statistics, constraints, statistics, constraints)
+    return Baseline(step, statistics, constraints, statistics, constraints, tuple(before or ()))

@@ -23,8 +23,22 @@ from include.pipelines.settings import Settings
 from sagemaker_batch import names
 
 
+def _one_machine(settings: Settings) -> None:
+    """Refuse what this engine cannot do.
+
+    Raises:
+        ValueError: the environment asks for several machines.
+    """
+    if settings.environment.instance_counts.monitoring > 1:
+        raise ValueError(
+            f"{settings.use_case.name}: instance_counts.monitoring of the environment is above 1, which goes with the "
+            "bundled monitor only. Set monitor_engine: bundled in the environment, or the count to 1."
+        )
+
+
 def check_job(settings: Settings, session: PipelineSession, instance_type: Any) -> CheckJobConfig:
     """Return how both pipelines run the analyzer."""
+    _one_machine(settings)
     sensitive = settings.use_case.data.sensitive
     return CheckJobConfig(
         role=settings.role,

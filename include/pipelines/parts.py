@@ -36,13 +36,14 @@ ARGUMENT_COUNT, ARGUMENT_LENGTH = 100, 256
 
 @dataclass(frozen=True)
 class Baseline:
-    """A step that makes a baseline, and references to what it wrote and to what drift is checked against."""
+    """A step that makes a baseline, references to what it wrote and what drift is checked against, and steps before."""
 
     step: Any
     statistics: Any
     constraints: Any
     used_statistics: Any
     used_constraints: Any
+    before: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,12 @@ def below(prefix: Any, *parts: str) -> Join:
     return Join(on="/", values=[prefix, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
 
 
+def file_arguments(settings: Settings) -> list[str]:
+    """Return how a script is told to write the data in several files, nothing where one is enough."""
+    files = settings.environment.instance_counts.files
+    return [f"--files={files}"] if files > 1 else []
+
+
 def output_uri(step: ProcessingStep, name: str) -> Any:
     """Reference to where a processing step wrote an output."""
     return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
@@ -108,16 +115,19 @@ def processing_step(
     property_files: list[PropertyFile] | None = None,
     environment: dict[str, str] | None = None,
     max_runtime: int | None = None,
+    instances: int = 1,
+    sharded: frozenset[str] = frozenset(),
 ) -> ProcessingStep:
     """Return a step that runs one of our scripts.
 
     `inputs` map a name to a URI, mounted below /opt/ml/processing/input; `outputs` map a folder below
-    /opt/ml/processing/output to the URI it goes to. Every path is an argument: the scripts assume none.
+    /opt/ml/processing/output to the URI it goes to. Every path is an argument: the scripts assume none. Of an input
+    that is `sharded` each instance gets its share of the files.
     """
     processor = Processor(
         role=settings.role,
         image_uri=image(settings, framework),
-        instance_count=1,
+        instance_count=instances,
         instance_type=instance_type,
         entrypoint=["python3", f"{INPUT}/code/{settings.script(script)}"],
         env=environment,
@@ -127,7 +137,7 @@ def processing_step(
     script_arguments = [*arguments, "--message", MESSAGE]
     _check_arguments(name, script_arguments)
     step_arguments = processor.run(
-        inputs=[_input(key, uri) for key, uri in {"code": settings.code_uri, **inputs}.items()],
+        inputs=[_input(key, uri, sharded=key in sharded) for key, uri in {"code": settings.code_uri, **inputs}.items()],
         outputs=[_output(key, uri) for key, uri in outputs.items()],
         arguments=script_arguments,
     )
@@ -193,7 +203,7 @@ def _check_arguments(name: str, arguments: list[Any]) -> None:
         )
 
 
-def _input(name: str, uri: Any) -> ProcessingInput:
+def _input(name: str, uri: Any, *, sharded: bool) -> ProcessingInput:
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(
@@ -201,7 +211,7 @@ def _input(name: str, uri: Any) -> ProcessingInput:
             local_path=f"{INPUT}/{name}",
             s3_data_type="S3Prefix",
             s3_input_mode="File",
-            s3_data_distribution_type="FullyReplicated",
+            s3_data_distribution_type="ShardedByS3Key" if sharded else "FullyReplicated",
             s3_compression_type="None",
         ),
     )

@@ -84,7 +84,7 @@ def train_baseline(settings: Settings) -> dict[str, Any]:
     check = ConditionStep(
         name="CheckAccuracy",
         conditions=[ConditionGreaterThanOrEqualTo(left=accuracy, right=threshold)],
-        if_steps=[data_baseline.step, model_baseline.step, create, register],
+        if_steps=[*data_baseline.before, data_baseline.step, model_baseline.step, create, register],
         else_steps=[too_bad],
     )
     return parts.definition_of(
@@ -134,6 +134,7 @@ def _prepare(
             "--output",
             parts.OUTPUT,
             *(f"{key}={value}" for key, value in given),
+            *parts.file_arguments(settings),
         ],
     )
 

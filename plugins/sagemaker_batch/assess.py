@@ -4,10 +4,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sagemaker_batch import day_index, drift, records
+from sagemaker_batch import cost, day_index, drift, records
 from sagemaker_batch.errors import InputNotReady, MonitorError
 from sagemaker_batch.inputs import check_unchanged, data_objects, list_input
-from sagemaker_batch.names import batch_prefix, execution_id, s3_uri, split_s3_uri, verdict_key
+from sagemaker_batch.names import batch_prefix, deployment_key, execution_id, s3_uri, split_s3_uri, verdict_key
 from sagemaker_batch.use_case import UseCase
 from sagemaker_batch.verdict import Evidence, Verdict, decide, deciding
 from sagemaker_batch.violations import WITHHELD, Violation, parse, top_features
@@ -87,11 +87,19 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
         "model": facts["model"],
         "execution": {"arn": outcome["arn"], "status": outcome["status"], "created": outcome["created"]},
         "run": facts["run"],
+        "cost": _cost(s3, bucket, use_case.name, outcome),
         "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     records.write(s3, bucket, key, record)
     day_index.enter(s3, bucket, record)
     return record
+
+
+def _cost(s3: Any, bucket: str, use_case: str, outcome: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the execution's machines cost, None where the deployment does not say which they are."""
+    stored = records.read(s3, bucket, deployment_key(use_case))
+    found = cost.of_run(outcome["steps"], stored.content if stored else {}, "batch_monitor")
+    return found.as_dict() if found else None
 
 
 def _flagged(stored: Any, use_case: UseCase, where: str) -> list[Violation] | None:

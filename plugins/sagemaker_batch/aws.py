@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sagemaker_batch import metrics
 from sagemaker_batch.settings import Settings, settings
 
 
@@ -28,7 +29,15 @@ def client(
         verify=verify,
         config=Config(**merged),
     )
-    return hook.get_conn()
+    made = hook.get_conn()
+    made.meta.events.register("request-created", _count)
+    return made
+
+
+def _count(event_name: str, **_others: Any) -> None:
+    # request-created.<service>.<operation>, once for each attempt.
+    service, _, operation = event_name.partition(".")[2].partition(".")
+    metrics.api_call(service, operation)
 
 
 def default_client(service: str, here: Settings | None = None) -> Any:

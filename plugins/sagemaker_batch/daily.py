@@ -170,6 +170,7 @@ class Daily:
     @final
     def publish_predictions(self, **context: Any) -> dict[str, Any]:
         """Make the day visible by one conditional put, and emit the asset."""
+        from sagemaker_batch import log_lines
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.publication import announced, publish_day
         from sagemaker_batch.run_context import run_facts
@@ -177,20 +178,29 @@ class Daily:
 
         ti, here = context["ti"], settings()
         record_uri = ti.xcom_pull(task_ids=ASSESS)["uri"]
-        done = publish_day(default_client("s3", here), here.bucket, self.use_case, record_uri, run_facts(context))
+        facts = run_facts(context)
+        done = publish_day(default_client("s3", here), here.bucket, self.use_case, record_uri, facts)
+        kept = {key: done[key] for key in ("how", "rows_out", "manifest_uri", "model_package_arn")}
+        print(log_lines.line("published", facts, **_of(done), use_case=self.use_case.name, **kept))  # noqa: T201
         context["outlet_events"][self.predictions].extra = announced(done)
         return done
 
     @final
     def hold_predictions(self, **context: Any) -> dict[str, Any]:
         """Leave what is published as it is, and say what that is. The verdict record is all that a held day writes."""
+        from sagemaker_batch import log_lines
         from sagemaker_batch.aws import default_client
         from sagemaker_batch.publication import still_published
+        from sagemaker_batch.run_context import run_facts
         from sagemaker_batch.settings import settings
 
         ti, here = context["ti"], settings()
-        verdict = ti.xcom_pull(task_ids=ASSESS)
-        return still_published(default_client("s3", here), here.bucket, self.use_case, verdict)
+        verdict, execution = ti.xcom_pull(task_ids=ASSESS), ti.xcom_pull(task_ids=FINISH)["arn"]
+        done = still_published(default_client("s3", here), here.bucket, self.use_case, verdict)
+        facts = {"execution_arn": execution, "batch_day": verdict["batch_day"], "use_case": self.use_case.name}
+        still = done["still_published"]
+        print(log_lines.line("held", run_facts(context), **facts, still_published=still))  # noqa: T201 - for searches
+        return done
 
     @final
     def alert(self, **context: Any) -> str:
@@ -310,6 +320,10 @@ def _silent_failure(ti: Any, run: Any) -> dict[str, Any] | None:
     if not failed:
         return None
     return {"task_id": ", ".join(failed), "what": "failed and gave no reason; its worker may have been killed"}
+
+
+def _of(done: dict[str, Any]) -> dict[str, Any]:
+    return {"execution_arn": done["execution_arn"], "batch_day": done["batch_day"]}
 
 
 def told(record: dict[str, Any]) -> list[str]:

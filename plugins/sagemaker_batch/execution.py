@@ -23,7 +23,10 @@ LOG_GROUPS = {
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an execution. `kind` and `arn` are those of the job behind it, empty where there is none."""
+    """One step of an execution. `kind` and `arn` are those of the job behind it, empty where there is none.
+
+    `seconds` is how long it took, the start of its machines included; None for one that has not ended.
+    """
 
     name: str
     status: str
@@ -32,6 +35,7 @@ class Step:
     arn: str = ""
     log: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,14 @@ def outcome_of(client: Any, arn: str, answer: dict[str, Any]) -> Outcome:
             if step.status == "Failed"
         ],
         steps=[
-            {"name": step.name, "status": step.status, "kind": step.kind, "arn": step.arn, "metadata": step.metadata}
+            {
+                "name": step.name,
+                "status": step.status,
+                "kind": step.kind,
+                "arn": step.arn,
+                "metadata": step.metadata,
+                "seconds": step.seconds,
+            }
             for step in steps
         ],
     )
@@ -185,6 +196,7 @@ def _step(item: dict[str, Any]) -> Step:
     metadata = item.get("Metadata", {})
     kind = next((name for name in metadata if name in LOG_GROUPS or name in {"Model", "RegisterModel"}), "")
     arn = metadata.get(kind, {}).get("Arn") or metadata.get(kind, {}).get("CheckJobArn") or ""
+    began, ended = item.get("StartTime"), item.get("EndTime")
     reason = item.get("FailureReason") or metadata.get("Fail", {}).get("ErrorMessage") or ""
     return Step(
         name=item["StepName"],
@@ -194,4 +206,5 @@ def _step(item: dict[str, Any]) -> Step:
         arn=arn,
         log=log_place(kind, arn),
         metadata=metadata,
+        seconds=(ended - began).total_seconds() if began and ended else None,
     )

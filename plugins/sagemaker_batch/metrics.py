@@ -1,12 +1,13 @@
-"""Metrics of a judged day, through Airflow's own Stats (StatsD, Datadog or OpenTelemetry, as Airflow is configured).
+"""Metrics through Airflow's own Stats (StatsD, Datadog or OpenTelemetry, as Airflow is configured).
 
 Names carry the use case, because plain StatsD knows no tags; tags are given as well. docs/observability.md lists them.
 A metric that cannot be sent never fails a task: Airflow's clients log it and go on.
 """
 
-import json
 from datetime import datetime
 from typing import Any
+
+from sagemaker_batch.log_lines import line as log_line
 
 PREFIX = "sagemaker_batch"
 
@@ -36,21 +37,42 @@ def figures(record: dict[str, Any], started: datetime | None) -> dict[str, float
     created = record["execution"]["created"]
     if created and started is not None:
         found["start_latency_seconds"] = max(0.0, (datetime.fromisoformat(created) - started).total_seconds())
-    return found
+    return {**found, **_cost(record.get("cost"))}
+
+
+def _cost(cost: dict[str, Any] | None) -> dict[str, float]:
+    if cost is None:
+        return {}
+    usd = {} if cost["usd"] is None else {"estimated_cost_usd": cost["usd"]}
+    return {"instance_seconds": cost["instance_seconds"], **usd}
+
+
+def trained(use_case: str, cost: dict[str, Any] | None) -> None:
+    """Tell of a training that registered a version, and of what its machines cost."""
+    from airflow.providers.common.compat.sdk import Stats
+
+    tags = {"use_case": use_case}
+    Stats.incr(f"{PREFIX}.training.registered.{use_case}", tags=tags)
+    for what, value in _cost(cost).items():
+        Stats.gauge(f"{PREFIX}.training.{what}.{use_case}", value, tags=tags)
+
+
+def api_call(service: str, operation: str) -> None:
+    """Count one request to AWS; a repeated one counts again, because AWS's limits count it too."""
+    from airflow.providers.common.compat.sdk import Stats
+
+    Stats.incr(f"{PREFIX}.api_calls.{service}.{operation}", tags={"service": service, "operation": operation})
 
 
 def line(record: dict[str, Any]) -> str:
     """Return one line of JSON for log searches: run, execution, batch day and what came of it."""
-    keys = ("use_case", "batch_day", "verdict", "severity", "rows_in")
-    return json.dumps(
-        {
-            "event": "sagemaker_batch.verdict",
-            **{key: record[key] for key in keys},
-            "violations": len(record["violations"]),
-            "execution_arn": record["execution"]["arn"],
-            "dag_id": record["run"]["dag_id"],
-            "run_id": record["run"]["run_id"],
-            "model_package_arn": record["model"].get("arn", ""),
-        },
-        sort_keys=True,
+    return log_line(
+        "verdict",
+        record["run"],
+        execution_arn=record["execution"]["arn"],
+        batch_day=record["batch_day"],
+        **{key: record[key] for key in ("use_case", "verdict", "severity", "rows_in")},
+        violations=len(record["violations"]),
+        model_package_arn=record["model"].get("arn", ""),
+        **_cost(record.get("cost")),
     )

@@ -45,8 +45,10 @@ class Monthly:
     @final
     def read_candidate(self, **context: Any) -> dict[str, Any]:
         """Return the version that this very execution registered, with the figures of its evaluation."""
-        from sagemaker_batch import records, registry
+        from sagemaker_batch import cost, log_lines, metrics, records, registry
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.run_context import run_facts
+        from sagemaker_batch.settings import settings
 
         outcome = context["ti"].xcom_pull(task_ids=FINISH)
         arn = next((step["arn"] for step in outcome["steps"] if step["kind"] == "RegisterModel" and step["arn"]), "")
@@ -62,11 +64,18 @@ class Monthly:
             raise ExecutionError(
                 f"Version {version.version} names {version.evaluation_uri}, and there is no such object."
             )
-        metrics = {
+        figures = {
             name: item["value"]
             for name, item in stored.content[self.use_case.model.metrics_section].items()
             if isinstance(item, dict) and isinstance(item.get("value"), (int, float))
         }
+        here = settings()
+        deployed = records.read(default_client("s3", here), here.bucket, names.deployment_key(self.use_case.name))
+        spent = cost.of_run(outcome["steps"], deployed.content if deployed else {}, "train_baseline")
+        found = spent.as_dict() if spent else None
+        metrics.trained(self.use_case.name, found)
+        about: dict[str, Any] = {"use_case": self.use_case.name, "model_package_arn": version.arn, "cost": found}
+        print(log_lines.line("trained", run_facts(context), execution_arn=outcome["arn"], **about))  # noqa: T201
         return {
             "arn": version.arn,
             "version": version.version,
@@ -74,7 +83,9 @@ class Monthly:
             "status": version.status,
             "evaluation_uri": version.evaluation_uri,
             "execution_arn": outcome["arn"],
-            "metrics": metrics,
+            "metrics": figures,
+            "training_data_uri": version.training_data_uri,
+            "cost": found,
             "reason": _why_trained(context),
         }
 

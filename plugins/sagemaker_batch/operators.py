@@ -13,6 +13,7 @@ from sagemaker_batch.errors import BatchError, ExecutionError
 from sagemaker_batch.execution import stop
 from sagemaker_batch.kill import ENDS_A_START, Cause, Kill
 from sagemaker_batch.links import ExecutionLink
+from sagemaker_batch.log_lines import line as log_line
 from sagemaker_batch.refusals import AwsRetryPolicy, Refusal, backoff, refusal
 from sagemaker_batch.settings import polling, pool_name, where_to_ask
 from sagemaker_batch.status import is_terminal, meaning
@@ -148,6 +149,8 @@ class StartPipelineOperator(BaseOperator):
             raise AirflowFailException(str(error)) from error
         self.execution_arn = record.arn
         self.log.info("Pipeline execution %s", record.arn)
+        run = {"dag_id": self._ti.dag_id, "run_id": self._ti.run_id}
+        self.log.info("%s", log_line("started", run, execution_arn=record.arn, batch_day=self.about))
         if not self.hold:
             return record.arn
         from sagemaker_batch.trigger import HoldTrigger

@@ -89,6 +89,9 @@ def put_day(s3: Any, bucket: str, record: dict[str, Any], content: dict[str, Any
         "model_package_arn": content["model_package_arn"],
         "model_package_version": content["model_package_version"],
         "verdict": content["verdict"],
+        "execution_arn": content["execution_arn"],
+        "inputs": [s3_uri(bucket, item["key"]) for item in content["inputs"]],
+        "predictions": content["predictions"],
     }
 
 

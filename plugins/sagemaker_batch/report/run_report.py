@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from sagemaker_batch import cost
 from sagemaker_batch.names import held_dag
 from sagemaker_batch.report import charts, figures, marks, page
 from sagemaker_batch.report.charts import Steps
@@ -114,8 +115,15 @@ def _figures(facts: RunFacts) -> Html:
                 figures.moment(approved_at, facts.zone),
                 f"by {approved_by}" if approved_by else facts.approval.get("status", ""),
             ),
+            *_cost(record.get("cost")),
         ]
     )
+
+
+def _cost(spent: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    if spent is None:
+        return []
+    return [("Cost, estimated", cost.words(spent), f"{spent['instance_seconds']:,.0f} seconds of machines")]
 
 
 def _next(facts: RunFacts) -> Html | None:

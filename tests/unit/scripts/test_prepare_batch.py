@@ -209,3 +209,35 @@ def test_a_damaged_schema_is_the_models_fault_and_says_so(script, prepared, tmp_
     assert "contradicts itself" in job.message
     path.write_text("{")
     assert "cannot be read" in script("prepare_batch.py", "--input", tmp_path / "in", "--schema", path.parent).message
+
+
+def test_several_files_hold_the_same_records_dealt_in_turn(script, prepared, tmp_path):
+    """For jobs on several machines: every monitored file has the header, none is empty, nothing is lost or doubled."""
+    folder = tmp_path / "day"
+    folder.mkdir()
+    write_csv(folder / "day.csv", HEADER, ROWS)
+    arguments = ("prepare_batch.py", "--input", folder, "--schema", prepared.output / "schema", "--files=2")
+    job = script(*arguments)
+    header, *first = job.rows("monitored/monitored-00001.csv")
+    again, *second = job.rows("monitored/monitored-00002.csv")
+    assert header == again == ["State", "Area", "Mins", "Calls"]
+    assert (first, second) == ([ROWS[0][1:], ROWS[2][1:]], [ROWS[1][1:]])
+    ids = [[row[0] for row in job.rows(f"transform/features-0000{number}.csv")] for number in (1, 2)]
+    assert ids == [["a-1", "a 3"], ["a-2"]]
+    assert report(job)["rows_in"] == 3
+
+    job = script(*arguments[:-1], "--files=9")
+    assert sorted(path.name for path in (job.output / "transform").iterdir()) == [
+        f"features-0000{number}.csv" for number in (1, 2, 3)
+    ]
+
+
+def test_a_broken_schema_leaves_no_part_to_score(script, prepared, tmp_path):
+    """All parts of the transform's input are withheld, whichever of them held the damage."""
+    folder = tmp_path / "day"
+    folder.mkdir()
+    write_csv(folder / "day.csv", HEADER, [*ROWS, ["a-9", "AK", "400", "many", "3"]])
+    job = script("prepare_batch.py", "--input", folder, "--schema", prepared.output / "schema", "--files=2")
+    assert report(job)["scorable"] is False
+    assert list((job.output / "transform").iterdir()) == []
+    assert len(job.rows("monitored/monitored-00002.csv")) == 3
