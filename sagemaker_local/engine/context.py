@@ -39,6 +39,7 @@ class ExecutionContext:
         parameters: typed values.
         steps: all steps of the definition.
         scheduled: those of them that run: all, or the selected ones.
+        role: ARN of the pipeline's role, as which its steps call.
         stopping: set when the execution shall end.
         closing: set when the server ends.
     """
@@ -50,6 +51,7 @@ class ExecutionContext:
     parameters: Document
     steps: dict[str, Step]
     scheduled: dict[str, Step]
+    role: str
     stopping: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
     _signals: dict[str, threading.Event] = field(default_factory=dict)
@@ -58,11 +60,6 @@ class ExecutionContext:
     def arn(self) -> str:
         """The execution's ARN."""
         return str(self.execution["PipelineExecutionArn"])
-
-    @property
-    def role(self) -> str:
-        """ARN of the role that the execution runs as, empty where it has none."""
-        return str(self.execution.get("RoleArn", ""))
 
     def call(self, operation: str, request: Document) -> Document:
         """Call an operation as the execution's role does.

@@ -95,6 +95,7 @@ class Executions:
     def _context(self, arn: str) -> ExecutionContext:
         with self._api.store.read() as tx:
             document = tx.get("pipeline_execution", arn)
+            pipeline = tx.get("pipeline", arn.split("/")[1]) or {}
         if document is None:
             raise RuntimeError(f"The execution {arn} is gone from the store.")
         text = self._api.call("DescribePipelineDefinitionForExecution", {"PipelineExecutionArn": arn})
@@ -106,4 +107,5 @@ class Executions:
             selected = [each["StepName"] for each in chosen["SelectedSteps"]]
             scheduled = narrow(steps, selected, document["_local"]["reused"])
         values = parameters.check(definition, given)
-        return ExecutionContext(self._api, self._jobs, self._clients, document, values, steps, scheduled)
+        role = str(pipeline.get("RoleArn", ""))
+        return ExecutionContext(self._api, self._jobs, self._clients, document, values, steps, scheduled, role)

@@ -1,8 +1,10 @@
 """The life of an environment: plan, apply, run both pipelines, change a threshold, plan, apply, destroy."""
 
+import io
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import date
 
 import pytest
@@ -123,6 +125,36 @@ def leave_something_of_others(cloud):
     return there
 
 
+def set_right(place):
+    """What somebody has changed by hand is told by plan, resource by resource, and set right by apply."""
+    assert "would" not in place.deploy("plan")[1]
+    client, here = place.cloud.client, "local"
+    client("iam").update_assume_role_policy(RoleName=names.execution_role(here), PolicyDocument=TRUST)
+    functions, function = client("lambda"), names.lambda_function(here)
+    functions.update_function_configuration(FunctionName=function, Timeout=3)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("handler.py", "def handler(event, context): return {}")
+    functions.update_function_code(FunctionName=function, ZipFile=content.getvalue())
+    sealed = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+    place.cloud.s3.put_bucket_encryption(Bucket=place.cloud.bucket, ServerSideEncryptionConfiguration=sealed)
+    queues = client("sqs")
+    inbox = queues.get_queue_url(QueueName=names.alert_inbox(here))["QueueUrl"]
+    queues.set_queue_attributes(QueueUrl=inbox, Attributes={"Policy": TRUST})
+
+    code, printed = place.deploy("plan")
+    assert code == 0, printed
+    assert changed(printed)[0] == [
+        ("bucket", place.cloud.bucket),
+        ("role", names.execution_role(here)),
+        ("function", function),
+        ("inbox", names.alert_inbox(here)),
+    ]
+    code, printed = place.deploy("apply")
+    assert code == 0, printed
+    assert "would" not in place.deploy("plan")[1]
+
+
 @pytest.mark.skipif(not AUTHORING.exists(), reason="the authoring environment is not installed")
 @pytest.mark.timeout(900)
 def test_from_nothing_to_nothing(place):
@@ -137,7 +169,7 @@ def test_from_nothing_to_nothing(place):
     code, printed = place.deploy("apply")
     assert code == 0, printed
     assert place.deploy("status")[0] == 0
-    assert "would" not in place.deploy("plan")[1]
+    set_right(place)
 
     cloud = place.cloud
     file = place.folder / "training.csv"

@@ -28,8 +28,8 @@ ACTIONS = {
 }
 # Tools of a person at a shell, which run with that person's rights.
 FOR_A_PERSON = {"__main__.py"}
-# A version that is named is read by an action of its own; a missing key without ListBucket answers 403, not 404.
-OF_S3 = {"s3:GetObjectVersion", "s3:ListBucket"}
+# A missing key without ListBucket answers 403, not 404.
+OF_S3 = {"s3:ListBucket"}
 # A queue is named by a team's own connection; who makes it lets Airflow's role write to it (docs/security.md).
 OF_A_TEAMS_QUEUE = {"sqs:SendMessage"}
 # What the service does as the execution role for each type of step.
