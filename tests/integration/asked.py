@@ -41,7 +41,6 @@ UNSEEN: dict[str, dict[str, str]] = {
         "s3:GetBucketLocation": _PLATFORM,
         "sagemaker:AddTags": _TAGS,
         "sagemaker:DescribeModelPackageGroup": "the service reads the group when it registers; the local one knows it",
-        "sagemaker:ListModelPackages": "the service counts versions when it registers; the local one knows them",
         "logs:DescribeLogStreams": _PLATFORM,
         "ecr:GetAuthorizationToken": _PLATFORM,
         "ecr:BatchCheckLayerAvailability": _PLATFORM,
@@ -61,10 +60,16 @@ UNSEEN: dict[str, dict[str, str]] = {
         "sagemaker:AddTags": _TAGS,
     },
 }
-# Allowed, and asked here only when a run is ended at the right moment: neither seen nor unseen is wrong.
+# Allowed, and asked here only when a run is ended at the right moment, or a step refers to what another registered:
+# neither seen nor unseen is wrong.
 SOMETIMES = {
     "airflow": {"sagemaker:StopPipelineExecution"},
-    "execution": {"sagemaker:StopProcessingJob", "sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"},
+    "execution": {
+        "sagemaker:StopProcessingJob",
+        "sagemaker:StopTrainingJob",
+        "sagemaker:StopTransformJob",
+        "sagemaker:DescribeModelPackage",
+    },
     "deployer": {"sagemaker:StopPipelineExecution"},
 }
 
