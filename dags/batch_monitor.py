@@ -8,7 +8,6 @@ from airflow.sdk import DAG, Param, TriggerRule
 
 from sagemaker_batch import daily, names
 from sagemaker_batch.daily import Daily
-from sagemaker_batch.deadline import batch_deadline
 from sagemaker_batch.declare import broken_dag, defaults, start, timetable, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.lineage import LineageOperator, of_published
@@ -43,7 +42,6 @@ def build(use_case: UseCase) -> DAG:
         tags=sorted({*use_case.tags, use_case.name, "daily"}),
         default_args=defaults(use_case),
         on_failure_callback=failure_callback(use_case.name, use_case.alerts, schedule.timezone),
-        deadline=batch_deadline(use_case),
         params={
             "batch_day": Param(
                 None,

@@ -3,7 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sagemaker_batch.use_case import Schedule
+from sagemaker_batch.use_case import Schedule, UseCase
+
+
+def time_allowed(use_case: UseCase) -> timedelta:
+    """Return how long after its end a batch day may be without a verdict: its input's deadline, and a grace."""
+    return timedelta(minutes=use_case.data.ready.deadline_minutes + use_case.schedule.grace_minutes)
 
 
 def expected_days(schedule: Schedule, allowed: timedelta, since: date, now: datetime) -> list[date]:

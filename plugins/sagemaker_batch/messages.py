@@ -152,28 +152,12 @@ def quality_alert(use_case: str, dag_id: str, record: dict[str, Any], links: dic
 
 def missing_alert(use_case: str, dag_id: str, day: str, links: dict[str, str]) -> Alert:
     """Alert on a day that should have a verdict by now and has none, and of which no run has told."""
-    happened = [
-        f"  The day is over, its input's deadline too, and no run of {dag_id} has left a verdict or told of a failure.",
-        "  Is the DAG paused, or the scheduler down?",
-    ]
-    return _late(use_case, dag_id, day, happened, links)
-
-
-def late_alert(use_case: str, dag_id: str, day: str, state: str, links: dict[str, str]) -> Alert:
-    """Alert on a run that has not come to a verdict in time; the same message as a day without a run, told once."""
-    happened = [
-        f"  The run of {dag_id} is {state}, the time that a day may take has passed, and there is no verdict.",
-        "  Which task is it at? A queued run waits for its DAG to be unpaused, or for a slot. Is the input there?",
-    ]
-    return _late(use_case, dag_id, day, happened, links)
-
-
-def _late(use_case: str, dag_id: str, day: str, happened: list[str], links: dict[str, str]) -> Alert:
     lines = [
         f"{use_case}, batch day {day}: no verdict (severity error).",
         "",
         "What happened:",
-        *happened,
+        f"  The day is over, its input's deadline too, and no run of {dag_id} has left a verdict or told of a failure.",
+        "  Is the DAG paused, its run queued or stuck, or the scheduler down?",
         "",
         "What was done:",
         "  Nothing was published.",

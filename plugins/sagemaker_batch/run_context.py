@@ -55,16 +55,10 @@ def base_url() -> str:
 
 def run_link(context: Any) -> str:
     """Return the page of the run in Airflow's UI; empty when the base URL is not configured."""
-    run = context["dag_run"]
-    return run_page(run.dag_id, run.run_id)
-
-
-def run_page(dag_id: str, run_id: str) -> str:
-    """Return the page of a run in Airflow's UI; empty when the base URL is not configured."""
     from urllib.parse import quote
 
-    base = base_url()
-    return f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}" if base else ""
+    base, run = base_url(), context["dag_run"]
+    return f"{base}/dags/{quote(run.dag_id)}/runs/{quote(run.run_id, safe='')}" if base else ""
 
 
 def links(context: Any, event: str, **others: str) -> dict[str, str]:

@@ -39,8 +39,7 @@ class Watchdog:
         """
         from sagemaker_batch import messages, records, router
         from sagemaker_batch.aws import default_client
-        from sagemaker_batch.deadline import time_allowed
-        from sagemaker_batch.expected import expected_days
+        from sagemaker_batch.expected import expected_days, time_allowed
         from sagemaker_batch.history import days_with_verdict
         from sagemaker_batch.run_context import links
         from sagemaker_batch.settings import settings

@@ -65,7 +65,7 @@ from local.rest import FINAL_STATES, AirflowApi
 from local.secretfile import USER
 from sagemaker_batch import names, registry
 from tests.integration import axe as axes
-from tests.integration import neighbours, test_late
+from tests.integration import neighbours
 from tests.integration.asked import Asked
 from tests.integration.played import KINDS, Day, Played
 
@@ -239,7 +239,6 @@ def settle(house: House) -> Laptop:
     train_and_approve(laptop)
     neighbours.settle(laptop.cloud, laptop.approved)
     neighbours.settle_reviewed(laptop.cloud)
-    test_late.leave_waiting(laptop.api)
     return laptop
 
 

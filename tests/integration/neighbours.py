@@ -1,7 +1,6 @@
 """Use cases beside churn in the tests' house, each with one thing wrong; the others run on undisturbed.
 
-REVIEWED has nothing wrong: it has churn's training data and pipeline, and its versions are approved in Airflow.
-LATE has a minute for each day, and its daily DAG stays paused: its runs stand queued, and come to no verdict. The
+REVIEWED has nothing wrong: it has churn's training data and pipeline, and its versions are approved in Airflow. The
 second use case is the repository's own, but judged by drift_report.json, where churn is judged by the violations.
 
 Their files are churn's under another name. What AWS holds of them (model package group, pipeline, model) is churn's
@@ -23,7 +22,6 @@ from sagemaker_batch.registry import ModelVersion
 USE_CASES = environment.REPO / "dags" / "use_cases"
 BROKEN = "broken"
 REVIEWED = "reviewed"
-LATE = "late"
 NAMES = ("unapproved", "bare", "undeclared", "hanging", "headless", "cracked")
 KEPT = (
     "InferenceSpecification",
@@ -50,9 +48,6 @@ def write_use_cases(folder: Path) -> Path:
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     reviewed = text.replace("approval: manual", "approval: airflow")
     (folder / f"{REVIEWED}.yaml").write_text(reviewed, encoding="utf-8")
-    late = text.replace("deadline_minutes: 360", "deadline_minutes: 1")
-    late = late.replace("  catchup: false", "  catchup: false\n  grace_minutes: 0")
-    (folder / f"{LATE}.yaml").write_text(late, encoding="utf-8")
     broken = text.replace("accuracy_threshold:", "acuracy_threshold:")
     (folder / f"{BROKEN}.yaml").write_text(broken, encoding="utf-8")
     return folder
