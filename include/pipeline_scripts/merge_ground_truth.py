@@ -258,9 +258,11 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(description="Join the labels of a day to its published predictions.")
-    at = Path("/opt/ml/processing/input")
-    for name in ("predictions", "labels", "schema", "statistics", "constraints"):
-        parser.add_argument(f"--{name}", type=Path, default=at / name)
+    parser.add_argument("--predictions", type=Path, default=Path("/opt/ml/processing/input/predictions"))
+    parser.add_argument("--labels", type=Path, default=Path("/opt/ml/processing/input/labels"))
+    parser.add_argument("--schema", type=Path, default=Path("/opt/ml/processing/input/schema"))
+    parser.add_argument("--statistics", type=Path, default=Path("/opt/ml/processing/input/statistics"))
+    parser.add_argument("--constraints", type=Path, default=Path("/opt/ml/processing/input/constraints"))
     parser.add_argument("--output", type=Path, default=Path("/opt/ml/processing/output"))
     parser.add_argument("--message", type=Path, default=Path("/opt/ml/output/message"))
     parser.add_argument("--record-id", default="", help="column of the label files; default: the model's own")
