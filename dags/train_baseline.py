@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG, Param, TriggerRule
 
-from sagemaker_batch import approval, monthly, names
+from sagemaker_batch import monthly, names
 from sagemaker_batch.declare import broken_dag, defaults, start, training_schedule, use_cases
 from sagemaker_batch.failures import failure_callback
 from sagemaker_batch.lineage import LineageOperator, of_candidate
@@ -111,10 +111,10 @@ def build(use_case: UseCase) -> DAG:
             task_id=monthly.ASK,
             subject="{{ ti.xcom_pull(task_ids='review_candidate')['subject'] }}",
             body="{{ ti.xcom_pull(task_ids='review_candidate')['body'] }}",
-            options=[approval.APPROVE, approval.REJECT],
-            options_mapping={approval.APPROVE: monthly.APPROVE, approval.REJECT: monthly.REJECT},
+            options=list(monthly.ANSWERS),
+            options_mapping=monthly.ANSWERS,
             params={
-                approval.COMMENT: Param(
+                names.REVIEW_COMMENT: Param(
                     "", type="string", maxLength=500, title="Why", description="Kept with the version in the registry."
                 )
             },

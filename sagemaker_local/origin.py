@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 NAMES = {"127.0.0.1", "localhost", "::1"}
-# Buckets stand before these; AWS's own names are nobody's to let lead elsewhere.
+# Clients of S3 write the bucket before these.
 BUCKET_NAMES = (".localhost", ".amazonaws.com")
 # What a browser says of requests that its address bar or a page of the same origin makes.
 OWN_SITES = {"none", "same-origin"}
@@ -24,13 +24,13 @@ def is_local_peer(request: Request) -> bool:
         return False
 
 
-def is_local_name(request: Request) -> bool:
-    """Tell whether the request was sent to a name of this machine, or of AWS."""
+def is_local_name(request: Request, endings: tuple[str, ...] = ()) -> bool:
+    """Tell whether the request was sent to a name of this machine, or to one with such an ending."""
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:
         return False
-    return host in NAMES or host.endswith(BUCKET_NAMES)
+    return host in NAMES or host.endswith(endings)
 
 
 def is_foreign_page(request: Request) -> bool:

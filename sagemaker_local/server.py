@@ -27,7 +27,7 @@ from sagemaker_local.console.routes import Console
 from sagemaker_local.delegate import Delegate
 from sagemaker_local.errors import ApiError
 from sagemaker_local.forward import Forward
-from sagemaker_local.origin import is_foreign_page, is_local_name
+from sagemaker_local.origin import BUCKET_NAMES, is_foreign_page, is_local_name
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _CONTENT_TYPE = "application/x-amz-json-1.1"
@@ -99,7 +99,7 @@ class Server:
         """Return why a web page's request is not carried out; empty for every client of AWS."""
         if is_foreign_page(request):
             return "Web pages may not call this AWS: it has no sign-in, and can run commands on this machine."
-        if not self._any_name and not is_local_name(request):
+        if not self._any_name and not is_local_name(request, BUCKET_NAMES):
             return (
                 f"This AWS answers to 127.0.0.1 and localhost, not to {request.headers.get('host', 'no name')!r}. "
                 "Use such an endpoint, or start it with --host for other machines."

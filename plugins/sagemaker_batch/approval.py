@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagemaker_batch.comparison import LARGEST, Side, better, confusion, differences, reliability, table
+from sagemaker_batch.names import REVIEW_COMMENT
 from sagemaker_batch.registry import APPROVE_COMMAND, REJECT_COMMAND, one_line
 from sagemaker_batch.use_case import UseCase
-
-APPROVE, REJECT = "Approve", "Reject"
-COMMENT = "comment"
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,9 @@ def read_answer(found: dict[str, Any] | None, rule: dict[str, Any]) -> Answer:
         return Answer("rule", rule["why"])
     user = found.get("responded_by_user") or {}
     name = str(user.get("name") or user.get("id") or "unknown")
-    return Answer(f"airflow/{name}", str(found.get("params_input", {}).get(COMMENT) or ""), str(found["responded_at"]))
+    return Answer(
+        f"airflow/{name}", str(found.get("params_input", {}).get(REVIEW_COMMENT) or ""), str(found["responded_at"])
+    )
 
 
 def review(

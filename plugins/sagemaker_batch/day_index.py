@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sagemaker_batch import records
 from sagemaker_batch.names import days_prefix, execution_id
 
 KEY = re.compile(
@@ -73,14 +74,9 @@ def enter_discarded(s3: Any, bucket: str, record: dict[str, Any]) -> None:
 def read_entries(s3: Any, bucket: str, use_case: str, since: date | None = None) -> list[DayEntry]:
     """Return every entry from a day on, oldest first (one ListObjectsV2 a thousand)."""
     prefix = days_prefix(use_case)
-    start = {"StartAfter": f"{prefix}dt={since:%Y-%m-%d}"} if since else {}
-    found = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start):
-        for item in page.get("Contents", []):
-            entry = parse(item["Key"].removeprefix(prefix), item.get("LastModified"))
-            if entry is not None:
-                found.append(entry)
-    return found
+    after = f"{prefix}dt={since:%Y-%m-%d}" if since else ""
+    found = (parse(key.removeprefix(prefix), written) for key, written in records.keys(s3, bucket, prefix, after))
+    return [entry for entry in found if entry is not None]
 
 
 def parse(name: str, written: datetime | None = None) -> DayEntry | None:

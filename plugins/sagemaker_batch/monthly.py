@@ -13,6 +13,8 @@ START, FINISH, READ, REVIEW = "start_training", "wait_for_training", "read_candi
 REPORT = "write_training_report"
 RULE, ASK, TELL = "branch_on_rule", "ask_reviewer", "alert_approval"
 APPROVE, REJECT = "approve_model", "reject_model"
+# What a reviewer may answer, and the task that follows.
+ANSWERS = {"Approve": APPROVE, "Reject": REJECT}
 
 
 class Monthly:

@@ -7,6 +7,8 @@ import re
 from datetime import date
 
 SUCCESS_OBJECT = "_SUCCESS"
+# The Param in which a reviewer says why.
+REVIEW_COMMENT = "comment"
 
 
 def slug(use_case: str) -> str:

@@ -47,7 +47,9 @@ def judge(  # noqa: PLR0917 - a boundary with many parts
     verdict, reasons = _decided(s3, bucket, use_case, given, report, dropped)
     metrics = _beside_the_baseline(s3, given["model"], report, bounds)
     key = quality_key(use_case.name, day, execution)
-    entries = quality_index.standing(quality_index.read_entries(s3, bucket, use_case.name, _first(use_case, day)))
+    read = quality_index.read_entries(s3, bucket, use_case.name, _first(use_case, day))
+    # What this execution was found to be before is no former look: it may be judged again.
+    entries = quality_index.standing(entry for entry in read if entry.execution != execution)
     record = {
         "version": VERSION,
         "use_case": use_case.name,

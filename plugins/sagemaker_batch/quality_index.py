@@ -4,11 +4,12 @@ As with `day_index`, each execution writes a key of its own, and a page of 400 d
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sagemaker_batch import records
 from sagemaker_batch.names import execution_id, quality_index_prefix
 
 KEY = re.compile(
@@ -31,7 +32,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class QualityEntry:
-    """What one execution found of a day. `signature` is that of the labels and predictions it compared."""
+    """What one execution found of a day. `signature` is that of the labels and predictions it compared.
+
+    `written` is when it was judged: an execution may be judged again, and then has two entries.
+    """
 
     day: date
     created: datetime
@@ -41,6 +45,7 @@ class QualityEntry:
     signature: str
     matched: int
     predictions: int
+    written: datetime
     figures: dict[str, Figure]
 
 
@@ -69,21 +74,20 @@ def enter(s3: Any, bucket: str, record: dict[str, Any]) -> None:
 def read_entries(s3: Any, bucket: str, use_case: str, since: date | None = None) -> list[QualityEntry]:
     """Return every entry from a day on, oldest first."""
     prefix = quality_index_prefix(use_case)
-    start = {"StartAfter": f"{prefix}dt={since:%Y-%m-%d}"} if since else {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start)
-    keys = (item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", []))
-    return list(_parsed(keys))
+    after = f"{prefix}dt={since:%Y-%m-%d}" if since else ""
+    found = (parse(key.removeprefix(prefix), written) for key, written in records.keys(s3, bucket, prefix, after))
+    return [entry for entry in found if entry is not None]
 
 
 def standing(entries: Iterable[QualityEntry]) -> dict[date, QualityEntry]:
-    """Return what stands for each day, by day: what the newest execution found."""
+    """Return what stands for each day, by day: what the newest execution found, as it was judged last."""
     found: dict[date, QualityEntry] = {}
-    for entry in sorted(entries, key=lambda item: (item.day, item.created, item.execution)):
+    for entry in sorted(entries, key=lambda item: (item.day, item.created, item.written)):
         found[entry.day] = entry
     return found
 
 
-def parse(name: str) -> QualityEntry | None:
+def parse(name: str, written: datetime) -> QualityEntry | None:
     """Return what a key (without the prefix) says; None for a key of another form, as a later version may write."""
     said = KEY.fullmatch(name)
     if said is None:
@@ -97,18 +101,12 @@ def parse(name: str) -> QualityEntry | None:
         signature=said["signature"],
         matched=int(said["matched"]),
         predictions=int(said["predictions"]),
+        written=written,
         figures={
             item["name"]: Figure(_number(item["value"]), _number(item["rolling"]), _number(item["baseline"]))
             for item in FIGURE.finditer(said["figures"])
         },
     )
-
-
-def _parsed(keys: Iterable[str]) -> Iterator[QualityEntry]:
-    for key in keys:
-        entry = parse(key)
-        if entry is not None:
-            yield entry
 
 
 def _text(value: float | None) -> str:

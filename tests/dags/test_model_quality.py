@@ -1,7 +1,8 @@
 """The model-quality DAG, run whole in one process: labels arrive, the pipeline is played, a record is left."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.dags.test_runs import ARN, CREATED, PACKAGE, House, PlayedSageMaker, 
 from tests.unit.plugin.made_quality import report, sums
 
 pytestmark = pytest.mark.usefixtures("database")
+NUMBERS = count(1)
 LATE, EARLY = (datetime.now(UTC).date() - timedelta(days=days) for days in (10, 11))
 
 
@@ -18,6 +20,8 @@ class Played(PlayedSageMaker):
 
     def __init__(self, s3, bucket, violations=None, reports=None, failed=()):
         super().__init__(s3, bucket)
+        # No two executions of SageMaker have the same id, whoever plays it.
+        self.number = next(NUMBERS)
         self.by_day, self.reports, self.failed, self.days = violations or {}, reports or {}, set(failed), {}
 
     def describe_pipeline(self, PipelineName):  # noqa: N803 - boto3 names it so
@@ -29,7 +33,7 @@ class Played(PlayedSageMaker):
         self.started.append(request)
         sent = {item["Name"]: item["Value"] for item in request["PipelineParameters"]}
         day = sent["OutputPrefixUri"].rsplit("dt=", 1)[1]
-        arn = f"{ARN}:pipeline/churn-model-quality-local/execution/q{len(self.started)}{day.replace('-', '')}"
+        arn = f"{ARN}:pipeline/churn-model-quality-local/execution/q{self.number}x{len(self.started)}{day.replace('-', '')}"
         self.days[arn] = day
         prefix = sent["OutputPrefixUri"].removeprefix(f"s3://{self.bucket}/") + f"/{arn.rsplit('/', 1)[1]}/"
         if day not in self.failed:
@@ -178,7 +182,7 @@ def test_too_few_labels_are_unknown_and_page_nobody(house):
 
 def test_days_that_cannot_be_judged_do_not_keep_the_others(house):
     """Labels before predictions, and a file that is damaged: one waits, one fails with its reason."""
-    unpublished = date.fromisoformat(str(EARLY)) - timedelta(days=3)
+    unpublished = EARLY - timedelta(days=3)
     for day in (unpublished, EARLY, LATE):
         label(house, day)
     state, found = judged(house, Played(house.s3, house.bucket, failed=[str(EARLY)]))
@@ -196,7 +200,7 @@ def test_a_run_by_hand_judges_the_one_day_it_names_again(house):
     judged(house, Played(house.s3, house.bucket))
     again = Played(house.s3, house.bucket)
     judged(house, again, batch_day=str(LATE))
-    assert len(again.started) == 1
+    assert list(again.days.values()) == [str(LATE)]
     state, _ = judged(house, Played(house.s3, house.bucket), batch_day="2026-01-01")
     assert state == "failed"
     assert any("there are no labels below" in text for _, text in house.inbox())

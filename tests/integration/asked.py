@@ -68,7 +68,11 @@ SOMETIMES = {
         "sagemaker:StopTransformJob",
         "sagemaker:DescribeModelPackage",
     },
-    "deployer": {"sagemaker:StopPipelineExecution"},
+    "deployer": {
+        "sagemaker:DescribePipelineExecution",
+        "sagemaker:StopPipelineExecution",
+        "sns:SetTopicAttributes",
+    },
 }
 
 

@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import tarfile
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +23,17 @@ def source() -> str:
     if not script.exists():
         if shutil.which("npm") is None:
             pytest.skip("no npm here to fetch axe-core with; install it with `apt-get install -y npm`")
-        folder.mkdir(parents=True, exist_ok=True)
-        packed = subprocess.run(
-            ["npm", "pack", VERSION, "--silent"], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-        )
-        if packed.returncode != 0:
-            pytest.skip(f"npm could not fetch {VERSION}: {packed.stderr.strip()[-300:]}")
-        with tarfile.open(folder / packed.stdout.strip().splitlines()[-1]) as archive:
-            archive.extract("package/axe.min.js", folder, filter="data")
+        script.parent.mkdir(parents=True, exist_ok=True)
+        # Tests that run beside each other may both fetch it: it appears whole or not at all.
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            packed = subprocess.run(
+                ["npm", "pack", VERSION, "--silent"], cwd=name, capture_output=True, text=True, check=False, timeout=120
+            )
+            if packed.returncode != 0:
+                pytest.skip(f"npm could not fetch {VERSION}: {packed.stderr.strip()[-300:]}")
+            with tarfile.open(Path(name) / packed.stdout.strip().splitlines()[-1]) as archive:
+                archive.extract("package/axe.min.js", name, filter="data")
+            (Path(name) / "package" / "axe.min.js").replace(script)
     return script.read_text(encoding="utf-8")
 
 

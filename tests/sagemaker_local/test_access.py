@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -87,8 +88,18 @@ def test_the_record_tells_callers_apart(local_aws, sagemaker):
     control.reset_access()
     with contextlib.suppress(ClientError):
         sagemaker.describe_model(ModelName="nobody")
-    local_aws.client("s3").list_buckets()
+    other = boto3.client(
+        "s3",
+        endpoint_url=local_aws.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="somebody-else",
+        aws_secret_access_key="any",
+    )
+    other.list_buckets()
     assert control.access() == {
-        "callers": {"local": {"s3:ListAllMyBuckets": ["*"], "sagemaker:DescribeModel": [f"{AT}:model/nobody"]}},
+        "callers": {
+            "local": {"sagemaker:DescribeModel": [f"{AT}:model/nobody"]},
+            "somebody-else": {"s3:ListAllMyBuckets": ["*"]},
+        },
         "left_out": 0,
     }

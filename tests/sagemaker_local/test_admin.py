@@ -198,6 +198,7 @@ def test_what_is_no_request_of_the_route_is_told(control, local_aws):
     assert admin(local_aws, "GET", "faults", Origin="http://evil.example")[0] == 403
     rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
     assert admin(local_aws, "GET", "faults", **rebound)[0] == 403
+    assert admin(local_aws, "GET", "faults", Host="ec2-1-2-3-4.compute-1.amazonaws.com")[0] == 403
     with pytest.raises(ControlError, match="no fault"):
         control.remove_fault(999)
 

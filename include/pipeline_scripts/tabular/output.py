@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 
 class OutputFiles:
@@ -29,7 +29,7 @@ class OutputFiles:
         self._writers: list[Any] = []
         self._next = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> OutputFiles:  # noqa: PYI034 - Self came with Python 3.11
         """Make the first file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()

@@ -124,14 +124,11 @@ def _keys(s3: Any, bucket: str, use_case: str, since: date, until: date) -> list
     """Return the keys of figures, in their order."""
     prefix, found = reports_prefix(use_case), []
     end = f"{prefix}{until:%Y-%m-%d}"
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, StartAfter=f"{prefix}{since:%Y-%m-%d}"
-    )
-    for page in pages:
-        keys = [item["Key"] for item in page.get("Contents", [])]
-        found += [key for key in keys if key.endswith(".json") and key < end]
-        if keys and keys[-1] >= end:
+    for key, _ in records.keys(s3, bucket, prefix, f"{prefix}{since:%Y-%m-%d}"):
+        if key >= end:
             break
+        if key.endswith(".json"):
+            found.append(key)
     return found
 
 

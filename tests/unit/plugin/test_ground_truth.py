@@ -128,6 +128,17 @@ def test_the_newest_look_at_a_day_stands(s3, bucket):
     ]
 
 
+def test_of_one_execution_the_last_judgement_stands():
+    """Cleared, it may be judged otherwise; neither the verdict's name nor the figures decide which counts."""
+    head, tail = "dt=2026-03-03/20260305T100000.abc.", ".v3.0123456789ab.90of100.accuracy=0.9~~"
+    entries = [
+        quality_index.parse(f"{head}{verdict}{tail}", datetime(2026, 3, 6, hour, tzinfo=UTC))
+        for verdict, hour in (("good", 8), ("dropped", 9), ("unknown", 7))
+    ]
+    for order in (entries, entries[::-1]):
+        assert quality_index.standing(order)[date(2026, 3, 3)].verdict == "dropped"
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

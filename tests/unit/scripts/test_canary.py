@@ -24,8 +24,10 @@ from tests.unit.scripts.made import HEADER, SCRIPTS, TRAINING, training_rows, wr
 pytest.importorskip("polars")
 DAY, BUCKET, EXECUTION = date(2026, 3, 3), "unit-bucket", "abc123"
 ARN = "arn:aws:sagemaker:us-east-1:000000000000"
-BEFORE, TODAY, NUMBER = "CANARY-of-the-baseline", "CANARY-of-today", "987654.25"
-CANARIES = (BEFORE, TODAY, NUMBER)
+BEFORE, TODAY, NUMBER = "CANARY-of-the-baseline", "CANARY-of-today", "7777"
+# A page shows no single number, but the mean of a column of them: a quarter of the day is NUMBER, the rest 17.5.
+MEAN = "1957"
+CANARIES = (BEFORE, TODAY, NUMBER, MEAN)
 SENSITIVE = ["State", "Mins"]
 DAY_HEADER = ["Id", "State", "Area", "Mins", "Calls"]
 
@@ -223,8 +225,10 @@ def test_no_value_of_a_sensitive_column_is_seen(tmp_path, kind, report):
 
 
 def test_the_search_finds_values_of_a_column_that_is_not_sensitive(tmp_path):
-    """The same day without the marking: messages and drift report do quote it."""
+    """The same day without the marking: drift report and page quote the text and the number, in their own ways."""
     seen, _, _ = play(tmp_path, "far", [], "violations")
-    found = {where for where, text in seen.items() if any(canary in text for canary in CANARIES)}
-    assert any("drift_report.json" in where for where in found)
-    assert any(where.endswith(".html") for where in found)
+    quoted = {canary: [where for where, text in seen.items() if canary in text] for canary in (TODAY, NUMBER, MEAN)}
+    assert any("drift_report.json" in where for where in quoted[TODAY])
+    assert any("drift_report.json" in where for where in quoted[NUMBER])
+    assert any(where.endswith(".html") for where in quoted[TODAY])
+    assert any(where.endswith(".html") for where in quoted[MEAN])
