@@ -33,7 +33,8 @@ class Played(PlayedSageMaker):
         self.started.append(request)
         sent = {item["Name"]: item["Value"] for item in request["PipelineParameters"]}
         day = sent["OutputPrefixUri"].rsplit("dt=", 1)[1]
-        arn = f"{ARN}:pipeline/churn-model-quality-local/execution/q{self.number}x{len(self.started)}{day.replace('-', '')}"
+        number = f"{self.number}x{len(self.started)}"
+        arn = f"{ARN}:pipeline/churn-model-quality-local/execution/q{number}{day.replace('-', '')}"
         self.days[arn] = day
         prefix = sent["OutputPrefixUri"].removeprefix(f"s3://{self.bucket}/") + f"/{arn.rsplit('/', 1)[1]}/"
         if day not in self.failed:
