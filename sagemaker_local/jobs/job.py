@@ -58,7 +58,7 @@ class Job(ABC):
         self._abandoned = False
         self._timed_out: str | None = None
         self._logs: list[LogStream] = []
-        self._missing_module = ""
+        self._missing_modules: dict[int, str] = {}
 
     # What differs between kinds.
 
@@ -341,7 +341,9 @@ class Job(ABC):
     def _on_line(self, rank: int, line: str) -> None:
         if rank == 0:
             self.observe(line)
-        self._missing_module = lacking.module_of(line) or self._missing_module
+        if line.strip():
+            # Only as the last thing that an instance says is it what ended it.
+            self._missing_modules[rank] = lacking.module_of(line) or ""
         self.say(line, rank)
 
     def _open_log(self, host: str) -> None:
@@ -395,7 +397,7 @@ class Job(ABC):
     def _lacking(self) -> str:
         """Return what to do about a module that is missing, if that ended the job."""
         own = self.runtime is not None and self.runtime.interpreter in {"", "${PYTHON}"}
-        module = self._missing_module
+        module = next(filter(None, self._missing_modules.values()), "")
         return lacking.advice(module, self._image, self.context.runtimes.path, own=own) if module else ""
 
     def command(self, image: str, entrypoint: list[str]) -> list[str]:

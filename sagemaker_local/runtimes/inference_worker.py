@@ -11,7 +11,7 @@ prints goes to the job's log.
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 _HEADER = struct.Struct(">IQ")
@@ -187,6 +188,18 @@ def _calling(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         raise ScriptError(f"{name} failed: {type(error).__name__}: {error}") from error
 
 
+def _imported(script: Path) -> ModuleType:
+    """Import the script from its file, whatever other module has its name."""
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    if spec is None or spec.loader is None:
+        raise ScriptError(f"{script.name} is no Python script; its name ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    # As an import would: what it defines can be pickled by its name.
+    sys.modules[script.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def main() -> int:
     """Load script and model, say so, and answer until the other side is gone."""
     parser = argparse.ArgumentParser(description="One worker of a model server.")
@@ -199,9 +212,7 @@ def main() -> int:
     sys.path[0] = given.code
     with os.fdopen(given.requests, "rb") as requests, os.fdopen(given.answers, "wb") as answers:
         try:
-            handlers = Handlers(
-                _calling("importing it", importlib.import_module, Path(given.program).stem), given.framework
-            )
+            handlers = Handlers(_calling("importing it", _imported, Path(given.code) / given.program), given.framework)
             handlers.model = _calling("model_fn", handlers.load, given.model)
         except ScriptError as error:
             write_frame(answers, {"error": str(error)})

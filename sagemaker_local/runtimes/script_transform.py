@@ -211,13 +211,11 @@ def requests(config: ScriptConfig, file: Any, name: str) -> Iterator[Request]:
     bodies: list[bytes] = []
     kept: list[Any] = []
     size, first = 0, 1
-    for number, line in enumerate(_records(chunks(file, script_config.CHUNK, quoted=config.reads == "csv"), config), 1):
+    pieces = chunks(file, script_config.CHUNK, quoted=config.reads == "csv")
+    for number, line in enumerate(_records(pieces, config, name), 1):
         record, text = filtered(config, line, name, number)
         if len(text) + 1 > config.limit:
-            raise UserError(
-                f"{name}, record {number} is larger than MaxPayloadInMB ({config.limit >> 20}). Is a quote not closed, "
-                "or a line break missing?"
-            )
+            raise _too_large(config, name, number)
         if bodies and (config.single or size + len(text) + 1 > config.limit):
             yield Request(b"\n".join(bodies) + b"\n", kept, len(bodies), first)
             bodies, kept, size, first = [], [], 0, number
@@ -229,21 +227,41 @@ def requests(config: ScriptConfig, file: Any, name: str) -> Iterator[Request]:
         yield Request(b"\n".join(bodies) + b"\n", kept, len(bodies), first)
 
 
-def _records(pieces: Iterable[Any], config: ScriptConfig) -> Iterator[bytes]:
-    """Yield records without their line ends; blank lines are none."""
+def _records(pieces: Iterable[Any], config: ScriptConfig, name: str) -> Iterator[bytes]:
+    """Yield records without their line ends; blank lines are none.
+
+    Raises:
+        UserError: a quote stays open for longer than a record may be.
+    """
+    number = 1
     for piece in pieces:
-        open_line = b""
+        parts: list[bytes] = []
+        size, inside = 0, False
         for part in piece.text.split(b"\n"):
-            line = open_line + part
+            parts.append(part)
+            size += len(part) + 1
             # A line break inside of quotes belongs to the record.
-            if config.reads == "csv" and line.count(b'"') % 2:
-                open_line = line + b"\n"
+            inside ^= config.reads == "csv" and part.count(b'"') % 2 == 1
+            if inside:
+                # What a filter leaves of a record may be small enough.
+                if size > config.limit and whole(config.input_filter):
+                    raise _too_large(config, name, number)
                 continue
-            open_line = b""
+            line = b"\n".join(parts)
+            parts, size = [], 0
             if line.strip():
                 yield line.removesuffix(b"\r")
-        if open_line.strip():
-            yield open_line.removesuffix(b"\n")
+                number += 1
+        if parts and b"\n".join(parts).strip():
+            yield b"\n".join(parts)
+            number += 1
+
+
+def _too_large(config: ScriptConfig, name: str, number: int) -> UserError:
+    return UserError(
+        f"{name}, record {number} is larger than MaxPayloadInMB ({config.limit >> 20}). Is a quote not closed, or a "
+        "line break missing?"
+    )
 
 
 def filtered(config: ScriptConfig, line: bytes, name: str, number: int) -> tuple[Any, bytes]:
@@ -335,7 +353,12 @@ def _environment(ml: Path, given: Any) -> dict[str, str]:
     Raises:
         UserError: the archive has no such script, or its requirements cannot be installed.
     """
-    if not (given.code / given.program).is_file() or ".." in Path(given.program).parts:
+    if Path(given.program).name != given.program:
+        raise UserError(
+            f"SAGEMAKER_PROGRAM is {given.program!r}; write the name of a script in the model's code directory, such "
+            "as inference.py, without a folder."
+        )
+    if not (given.code / given.program).is_file():
         there = ", ".join(sorted(path.name for path in given.code.iterdir())) if given.code.is_dir() else "nothing"
         raise UserError(
             f"The model has no {given.program!r} in its code directory, which holds {there}. Put the script into the "

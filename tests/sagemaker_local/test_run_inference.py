@@ -208,6 +208,36 @@ def test_a_model_without_its_script_says_what_its_code_holds(workshop):
     assert "SAGEMAKER_PROGRAM" in message
 
 
+@pytest.mark.parametrize("program", ["../serve.py", "/etc/hostname", "sub/serve.py"])
+def test_a_program_is_the_name_of_a_script_and_no_path(workshop, program):
+    """Neither out of the code directory nor below it, where another file of its name would be imported."""
+    workshop.start(SUMS, "1\n")
+    given = argparse.Namespace(
+        interpreter=sys.executable, program=program, code=workshop.ml / "model/code", framework=""
+    )
+    assert failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given)) == 2
+    assert f"SAGEMAKER_PROGRAM is {program!r}; write the name" in (workshop.ml / "output/failure").read_text()
+
+
+def test_a_script_may_be_called_like_a_module_of_python(workshop):
+    """Its own file is what runs."""
+    workshop.start(SUMS, "1,2\n")
+    (workshop.ml / "model/code/inference.py").rename(workshop.ml / "model/code/calendar.py")
+    given = argparse.Namespace(
+        interpreter=sys.executable, program="calendar.py", code=workshop.ml / "model/code", framework="scikit-learn"
+    )
+    assert failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given)) == 0
+    assert (workshop.ml / "output/data/day.csv.out").read_text() == "6.0\n"
+
+
+def test_a_quote_that_is_never_closed_is_told_at_the_limit(workshop):
+    """Not after the rest of the file was read into one record; the lines before it are what it is not."""
+    text = '1,2\n3,"4\n' + "5,6\n" * 400_000
+    code, message = workshop.fail(SUMS, text, MaxPayloadInMB=1)
+    assert code == 2
+    assert "day.csv, record 2 is larger than MaxPayloadInMB (1). Is a quote not closed" in message
+
+
 def archive(**files: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
