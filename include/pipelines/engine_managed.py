@@ -37,7 +37,7 @@ def _one_machine(settings: Settings) -> None:
 
 
 def check_job(settings: Settings, session: PipelineSession, instance_type: Any) -> CheckJobConfig:
-    """Return how both pipelines run the analyzer."""
+    """Return how a pipeline runs the analyzer."""
     _one_machine(settings)
     sensitive = settings.use_case.data.sensitive
     return CheckJobConfig(

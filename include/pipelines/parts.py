@@ -1,4 +1,4 @@
-"""Parts that both pipelines are made of: session, images, processing steps, retry policies."""
+"""Parts that the pipelines are made of: session, images, processing steps, retry policies."""
 # ruff: noqa: TID251 - this folder is the one that uses the SageMaker SDK
 
 import json

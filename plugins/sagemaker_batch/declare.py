@@ -1,4 +1,4 @@
-"""What both kinds of DAG files share: which use cases to declare, their defaults, and the DAG of a broken file."""
+"""What the DAG files share: which use cases to declare, their defaults, and the DAG of a broken file."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

@@ -23,7 +23,7 @@ class UseCase(Section):
     name: str = Field(pattern=f"^{NAME_PATTERN}$", max_length=NAME_LIMIT)
     description: str = Field(default="", description="What the model is for, in a sentence.")
     owners: list[str] = Field(min_length=1, description="Who answers for it; shown by Airflow.")
-    tags: list[str] = Field(default_factory=list, description="Tags of both DAGs.")
+    tags: list[str] = Field(default_factory=list, description="Tags of all DAGs of the use case.")
     retries: int = Field(default=2, ge=0, le=10, description="How often Airflow repeats a failed task.")
     retry_delay_seconds: int = Field(default=60, ge=0, description="Pause before a repeat.")
     data: Data

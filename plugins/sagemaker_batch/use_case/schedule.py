@@ -11,7 +11,7 @@ CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 class Schedule(Section):
-    """When the two DAGs run. A batch day starts at the batch cron's moment in this time zone."""
+    """When the DAGs run. A batch day starts at the batch cron's moment in this time zone."""
 
     training: str | None = Field(
         default="0 2 1 * *", description="Cron of the training DAG; null for runs by hand only."
@@ -24,7 +24,7 @@ class Schedule(Section):
         default="0 0 * * *",
         description="Cron of the DAG that looks for labels, if section quality is there; null for runs by hand only.",
     )
-    timezone: str = Field(default="UTC", description="IANA time zone of both crons and of the batch day.")
+    timezone: str = Field(default="UTC", description="IANA time zone of every cron and of the batch day.")
     start_date: date = Field(default=date(2026, 1, 1), description="First day that may run or be backfilled.")
     grace_minutes: int = Field(
         default=120,
