@@ -275,16 +275,8 @@ def recorded() -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make on-call", description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    given = parser.parse_args(arguments)
-    text = page(seeded(), recorded())
-    if given.check:
-        if PAGE.read_text(encoding="utf-8") != text:
-            print("docs/on-call.md is stale: make on-call", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
+    argparse.ArgumentParser(prog="make on-call", description=__doc__).parse_args(arguments)
+    PAGE.write_text(page(seeded(), recorded()), encoding="utf-8")
     print(PAGE.relative_to(environment.REPO))
     return 0
 

@@ -7,7 +7,6 @@ A day means its newest verdict's execution.
 """
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from include.infrastructure.environment import EnvironmentFileError, load_environment
 from include.infrastructure.site import DeploymentError, Site, find
-from include.infrastructure.storage import keys
-from sagemaker_batch import names
+from sagemaker_batch import history
 
 # Kind of a step's metadata, the member that names its job, and the log group of such jobs.
 JOBS = {
@@ -68,17 +66,10 @@ def execution_of(site: Site, run: str) -> str:
     if found is None:
         raise DeploymentError(f"{run!r} is neither an execution's ARN nor <use case>/<day>, such as churn/2026-03-03.")
     use_case, day = found[1], date.fromisoformat(found[2])
-    judged = []
-    for key in keys(site, names.verdicts_prefix(use_case, day)):
-        body = site.s3.get_object(Bucket=site.environment.bucket, Key=key)["Body"].read()
-        judged.append((json.loads(body)["execution"]["created"], key))
+    judged = history.judged_days(site.s3, site.environment.bucket, use_case, day, day)
     if not judged:
         raise DeploymentError(f"{use_case} has no verdict for {day} in {site.environment.name}: it was not judged.")
-    # The newest execution, not the record that was written last: an old run may have been judged again.
-    execution = max(judged)[1].rsplit("/", 1)[-1].removesuffix(".json")
-    environment = site.environment
-    at = f"arn:aws:sagemaker:{environment.region}:{environment.account}:pipeline"
-    return f"{at}/{names.batch_pipeline(use_case, environment.name)}/execution/{execution}"
+    return str(judged[0]["execution"]["arn"])
 
 
 def lines_of(site: Site, step: Step) -> Iterator[str]:

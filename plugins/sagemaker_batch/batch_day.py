@@ -51,14 +51,7 @@ def read_request(  # noqa: PLR0917 - a run has that many facets
         BadRun: no batch day, one that is no date or not over yet, one beside the calendar's own, an unknown policy, or
             a configuration key that is no Param.
     """
-    unknown = sorted(set(conf or {}) - set(params))
-    if unknown:
-        close = difflib.get_close_matches(unknown[0], list(params), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise BadRun(
-            f"The run's configuration has the key {unknown[0]!r}, which is no Param of this DAG.{hint} "
-            f"Known: {', '.join(params)}. A model is pinned by model_policy alone."
-        )
+    check_keys(conf, params)
     zone = ZoneInfo(timezone)
     asked = params.get("batch_day")
     if run_type in CALENDAR:
@@ -85,6 +78,35 @@ def read_request(  # noqa: PLR0917 - a run has that many facets
     return RunRequest(day=day, ends=ends, run_type=run_type, policy=_policy(params.get("model_policy")))
 
 
+def check_keys(conf: dict[str, Any] | None, params: dict[str, Any]) -> None:
+    """Refuse a run whose configuration says something that no Param takes: Airflow itself passes it over.
+
+    Raises:
+        BadRun: naming the key, and the one that was probably meant.
+    """
+    unknown = sorted(set(conf or {}) - set(params))
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], list(params), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        pinned = " A model is pinned by model_policy alone." if "model_policy" in params else ""
+        raise BadRun(
+            f"The run's configuration has the key {unknown[0]!r}, which is no Param of this DAG.{hint} "
+            f"Known: {', '.join(params)}.{pinned}"
+        )
+
+
+def read_day(text: Any) -> date:
+    """Return the day that a person wrote.
+
+    Raises:
+        BadRun: it is no date.
+    """
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise BadRun(f"batch_day is {text!r}, which is no date; write it as 2026-03-03.") from None
+
+
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """Return the day's first moment in the zone, aware."""
     return datetime(day.year, day.month, day.day, tzinfo=zone)
@@ -96,10 +118,7 @@ def _asked_day(asked: Any, run_type: str) -> date:
             f"This {run_type.replace('_', ' ')} run does not say which day to score. Trigger it again with batch_day, "
             'for example {"batch_day": "2026-03-03"}; for several days ask for a backfill.'
         )
-    try:
-        return date.fromisoformat(str(asked))
-    except ValueError:
-        raise BadRun(f"batch_day is {asked!r}, which is no date; write it as 2026-03-03.") from None
+    return read_day(asked)
 
 
 def _policy(policy: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sagemaker_batch import quality_index, records, registry
+from sagemaker_batch.batch_day import read_day
 from sagemaker_batch.errors import BadRun
 from sagemaker_batch.names import batch_prefix, execution_id, manifest_key, quality_prefix, s3_uri, split_s3_uri
 from sagemaker_batch.use_case import UseCase
@@ -48,12 +49,7 @@ def asked_day(run_type: str, interval_start: datetime | None, params: dict[str, 
         if interval_start is None:
             raise BadRun("This backfill run has no data interval, so it has no day. Was the DAG's schedule changed?")
         return interval_start.astimezone(ZoneInfo(timezone)).date()
-    if not asked:
-        return None
-    try:
-        return date.fromisoformat(str(asked))
-    except ValueError:
-        raise BadRun(f"batch_day is {asked!r}, which is no date; write it as 2026-03-03.") from None
+    return read_day(asked) if asked else None
 
 
 def find(s3: Any, sagemaker: Any, bucket: str, use_case: UseCase, *, only: date | None, today: date) -> Found:
@@ -66,9 +62,7 @@ def find(s3: Any, sagemaker: Any, bucket: str, use_case: UseCase, *, only: date 
     if quality is None:
         raise BadRun(f"{use_case.name} has no section `quality` any more. Trigger nothing, or add it again.")
     since = only or today - timedelta(days=quality.look_back_days)
-    labels = {
-        day: objects for day, objects in label_objects(s3, use_case, bucket, since).items() if only in (None, day)
-    }
+    labels = label_objects(s3, use_case, bucket, since, only or date.max)
     found = Found()
     if only is not None and not labels:
         found.left_out[only.isoformat()] = f"there are no labels below {use_case.labels_uri(bucket, only.isoformat())}"
@@ -102,10 +96,12 @@ def find(s3: Any, sagemaker: Any, bucket: str, use_case: UseCase, *, only: date 
     return found
 
 
-def label_objects(s3: Any, use_case: UseCase, bucket: str, since: date) -> dict[date, list[dict[str, Any]]]:
-    """Return the label files (key, ETag, size, last change) of each day from `since` on: one list of keys a thousand.
+def label_objects(
+    s3: Any, use_case: UseCase, bucket: str, since: date, until: date = date.max
+) -> dict[date, list[dict[str, Any]]]:
+    """Return the label files (key, ETag, size, last change) of each day of a period: one list of keys a thousand.
 
-    Markers such as _SUCCESS and hidden files are none.
+    Both ends are included. Markers such as _SUCCESS and hidden files are none.
     """
     place, path = split_s3_uri(use_case.labels_uri(bucket, "{day}"))
     before, after = path.split("{day}")
@@ -122,6 +118,8 @@ def label_objects(s3: Any, use_case: UseCase, bucket: str, since: date) -> dict[
             day = date.fromisoformat(text)
         except ValueError:
             continue
+        if day > until:
+            break
         found.setdefault(day, []).append(
             {
                 "key": item["Key"],

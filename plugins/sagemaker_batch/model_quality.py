@@ -41,13 +41,16 @@ class ModelQuality:
         Raises:
             BadRun: the one day that the run is about has no labels, or cannot be judged.
         """
-        from sagemaker_batch import ground_truth
+        from sagemaker_batch import batch_day, ground_truth
         from sagemaker_batch.aws import default_client
+        from sagemaker_batch.run_context import run_params
         from sagemaker_batch.settings import settings
 
         here, run, zone = settings(), context["dag_run"], self.use_case.schedule.timezone
         kind = str(getattr(run.run_type, "value", run.run_type))
-        only = ground_truth.asked_day(kind, run.data_interval_start, dict(context["params"]), zone)
+        params = run_params(context)
+        batch_day.check_keys(run.conf, params)
+        only = ground_truth.asked_day(kind, run.data_interval_start, params, zone)
         found = ground_truth.find(
             default_client("s3", here),
             default_client("sagemaker", here),

@@ -148,7 +148,7 @@ def _decided(  # noqa: PLR0917 - what there is to decide on
     dropped: Sequence[dict[str, str]],
 ) -> tuple[str, list[str]]:
     day = date.fromisoformat(given["batch_day"])
-    now = label_objects(s3, use_case, bucket, day).get(day, [])
+    now = label_objects(s3, use_case, bucket, day, day).get(day, [])
     if {(item["key"], item["etag"]) for item in now} != {(item["key"], item["etag"]) for item in given["objects"]}:
         return UNKNOWN, ["The labels changed while the run was at work; the next one looks at the day again."]
     if not report["checkable"]:

@@ -18,11 +18,16 @@ def run_request(context: Any, timezone: str) -> RunRequest:
         str(getattr(run.run_type, "value", run.run_type)),
         run.data_interval_start,
         run.data_interval_end,
-        dict(context["params"]),
+        run_params(context),
         run.conf,
         timezone,
         datetime.now(UTC),
     )
+
+
+def run_params(context: Any) -> dict[str, Any]:
+    """Return the values of the DAG's own Params: the context's also carry whatever keys a configuration came with."""
+    return {name: context["params"].get(name) for name in context["dag"].params}
 
 
 def batch_day_or_empty(context: Any, timezone: str) -> str:

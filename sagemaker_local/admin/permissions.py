@@ -53,12 +53,7 @@ _NAMES = (
     ("ResourceArn", ""),
 )
 # A transform job names a model, and the model is not what is asked for.
-_BY_OPERATION = {
-    "CreateTransformJob": ("TransformJobName", "transform-job"),
-    "ListProcessingJobs": None,
-    "ListTrainingJobs": None,
-    "ListTransformJobs": None,
-}
+_BY_OPERATION = {"CreateTransformJob": ("TransformJobName", "transform-job")}
 _ROLES = ("RoleArn", "ExecutionRoleArn")
 _QUEUE = re.compile(r"^https?://[^/]+/(\d{12})/([^/?]+)")
 
@@ -76,7 +71,10 @@ def of_sagemaker(operation: str, request: dict[str, Any], region: str, account: 
     found = [(f"sagemaker:{operation}", resource)]
     if not operation.startswith(("Create", "Update")):
         return found
-    found += [("iam:PassRole", role) for member in _ROLES if isinstance(role := request.get(member), str)]
+    # A search hands the role on within the definition of its training jobs.
+    nested = request.get("TrainingJobDefinition")
+    for holder in (request, nested if isinstance(nested, dict) else {}):
+        found += [("iam:PassRole", role) for member in _ROLES if isinstance(role := holder.get(member), str)]
     if request.get("Tags"):
         found.append(("sagemaker:AddTags", resource))
     return found
@@ -111,8 +109,7 @@ def of_rest(
 
 
 def _sagemaker_resource(operation: str, request: dict[str, Any], prefix: str) -> str:
-    chosen = _BY_OPERATION.get(operation, ())
-    for member, kind in _NAMES if chosen == () else (chosen,) if chosen else ():
+    for member, kind in (_BY_OPERATION[operation],) if operation in _BY_OPERATION else _NAMES:
         value = request.get(member)
         if isinstance(value, str) and value:
             if value.startswith("arn:"):

@@ -131,9 +131,9 @@ _UPDATERS = (
     "grow_colmaker", "distcol", "grow_histmaker", "grow_local_histmaker", "grow_quantile_histmaker", "grow_skmaker",
     "sync", "refresh", "prune", "shotgun", "coord_descent",
 )  # fmt: skip
-# Read by the program, or without effect in today's XGBoost: not handed on to it.
 # What the tuning service adds: the metric that it looks at.
 TUNED = "_tuning_objective_metric"
+# Read by the program, or without effect in today's XGBoost: not handed on to it.
 _STEERING = frozenset({"num_round", "early_stopping_rounds", "csv_weights", "save_model_on_termination", "eval_metric"})
 _WITHOUT_EFFECT = frozenset(
     {"sketch_eps", "dsplit", "predictor", "lambda_bias", "prob_buffer_row", "deterministic_histogram"}

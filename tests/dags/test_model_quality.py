@@ -205,6 +205,10 @@ def test_a_run_by_hand_judges_the_one_day_it_names_again(house):
     state, _ = judged(house, Played(house.s3, house.bucket), batch_day="2026-01-01")
     assert state == "failed"
     assert any("there are no labels below" in text for _, text in house.inbox())
+    mistyped = Played(house.s3, house.bucket)
+    state, _ = judged(house, mistyped, batchday=str(LATE))
+    assert (state, mistyped.started) == ("failed", [])
+    assert any("Did you mean batch_day?" in text for _, text in house.inbox())
 
 
 def test_labels_that_change_under_a_run_are_judged_by_the_next(house):

@@ -320,6 +320,7 @@ def test_one_prediction_short_publishes_nothing(house):
     [
         ({}, "does not say which day to score"),
         ({"batch_day": "2099-01-01"}, "is not over"),
+        ({"batch_day": DAY, "model_polcy": "published"}, "Did you mean model_policy?"),
         ({"batch_day": "2026-03-04"}, "there is no object below s3://dags-bucket/churn/input/dt=2026-03-04/"),
     ],
 )

@@ -82,12 +82,17 @@ class Asked:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._seen: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        self.left_out = 0
+        self._left_out: dict[str, int] = {}
+
+    @property
+    def left_out(self) -> int:
+        """How many requests were not noted for want of room."""
+        return sum(self._left_out.values())
 
     def collect(self, endpoint: str) -> None:
         """Add what one local AWS has noted so far; looking twice adds nothing."""
         noted = Control(endpoint).access()
-        self.left_out += noted["left_out"]
+        self._left_out[endpoint] = noted["left_out"]
         for caller, actions in noted["callers"].items():
             for action, resources in actions.items():
                 self._seen[caller][action] |= set(resources)

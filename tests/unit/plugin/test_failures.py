@@ -35,6 +35,7 @@ def context(run_type, started=STARTED, **changes):
         data_interval_end=None,
     )
     return {
+        "dag": SimpleNamespace(params=("batch_day", "model_policy")),
         "dag_run": run,
         "ti": SimpleNamespace(task_id="assess_batch"),
         "params": {"batch_day": "2026-03-03"},

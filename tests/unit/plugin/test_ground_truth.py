@@ -72,6 +72,7 @@ def test_label_files_are_found_where_the_use_case_says(s3, bucket, use_case):
     assert {day: [item["key"][-5:] for item in files] for day, files in found.items()} == {
         date(2026, 3, 3): ["b.csv", "c.csv"]
     }
+    assert set(ground_truth.label_objects(s3, case, bucket, date(2026, 3, 1), date(2026, 3, 1))) == {date(2026, 3, 1)}
 
 
 def test_other_labels_or_other_predictions_are_another_comparison():

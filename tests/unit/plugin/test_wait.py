@@ -33,7 +33,9 @@ def look(use_case, run_type, *, days_ago=1, **params):
         run_type=run_type, data_interval_start=start, data_interval_end=start + timedelta(days=1), conf=None
     )
     params = {"batch_day": None, "model_policy": "latest", **params}
-    return BatchInputSensor(task_id="wait", use_case=use_case).poke({"dag_run": run, "params": params})
+    return BatchInputSensor(task_id="wait", use_case=use_case).poke(
+        {"dag": SimpleNamespace(params=params), "dag_run": run, "params": params}
+    )
 
 
 def put(s3, bucket, name, body=b"a,b\n1,2\n", day=YESTERDAY):
