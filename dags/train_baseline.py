@@ -15,7 +15,6 @@ from sagemaker_batch.lineage import LineageOperator, of_candidate
 from sagemaker_batch.monthly import Monthly
 from sagemaker_batch.operators import StartPipelineOperator
 from sagemaker_batch.report.operator import LinkedPythonOperator, ReportOperator
-from sagemaker_batch.reviewer import AskReviewer
 from sagemaker_batch.sensor import PipelineSensor
 from sagemaker_batch.use_case import UseCase, UseCaseError
 
@@ -107,6 +106,9 @@ def build(use_case: UseCase) -> DAG:
         if use_case.approval == "manual":
             review_candidate >> alert_approval
             return dag
+        # Airflow's question brings its trigger along, a tenth of what parsing may cost: only those pay who ask.
+        from sagemaker_batch.reviewer import AskReviewer
+
         ask_reviewer = AskReviewer(
             task_id=monthly.ASK,
             subject="{{ ti.xcom_pull(task_ids='review_candidate')['subject'] }}",

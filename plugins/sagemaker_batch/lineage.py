@@ -4,15 +4,13 @@ Nothing here needs the OpenLineage provider: where it is installed and switched 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sagemaker_batch.names import split_s3_uri
 from sagemaker_batch.report.operator import LinkedPythonOperator
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """A dataset: an S3 URI or a model package's ARN, its version, and its rows where they are known."""
 
     uri: str
@@ -29,8 +27,7 @@ class Data:
         return f"s3://{bucket}", key.rstrip("/") or "/"
 
 
-@dataclass(frozen=True)
-class Lineage:
+class Lineage(NamedTuple):
     """What went in and what came out of a pipeline execution."""
 
     inputs: list[Data]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from sagemaker_batch.use_case.section import ColumnName, Section
 
@@ -12,6 +12,9 @@ Switch = Literal["Enabled", "Disabled"]
 
 class Limits(Section):
     """What can be set for all features and for one; names and values are those of Model Monitor's constraints.json."""
+
+    # Never made itself: what checks one is built only for those who take it up, below.
+    model_config = ConfigDict(defer_build=True)
 
     evaluate_constraints: Switch | None = Field(default=None, description="Whether anything is checked.")
     perform_comparison: Switch | None = Field(
@@ -45,6 +48,8 @@ class Limits(Section):
 class FeatureOverrides(Limits):
     """What is set for one feature; it wins over what is set for all."""
 
+    model_config = ConfigDict(defer_build=False)
+
     completeness: Share | None = Field(
         default=None, description="Share of the rows that must have a value; suggested: the baseline's."
     )
@@ -64,6 +69,8 @@ class FeatureOverrides(Limits):
 
 class MonitorOverrides(Limits):
     """What people change of the constraints that the baseline suggests; `make constraints` shows what it does."""
+
+    model_config = ConfigDict(defer_build=False)
 
     features: dict[ColumnName, FeatureOverrides] = Field(
         default_factory=dict, description="By column: the same keys, and those of one feature alone."
