@@ -56,6 +56,9 @@ class Deployment:
             yield messaging.subscription(site)
         for item in self.compiled:
             yield from self.use_case(item)
+        yield storage.shared_record(
+            site, names.deployments_key(), {item.use_case.name: shown(environment, item) for item in self.compiled}
+        )
 
     def use_case(self, item: Compiled) -> Iterator[Change]:
         """Yield the changes of one use case's own resources."""
@@ -102,6 +105,13 @@ def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any
         "prices_usd_per_hour": {name: table[name] for name in sorted(types) if name in table},
         "topic_arn": names.topic_arn(environment.name, environment.region, environment.account),
     }
+
+
+def shown(environment: Environment, item: Compiled) -> dict[str, Any]:
+    """Return what the overview of all use cases needs of one: a part of its deployment record."""
+    record = deployment_record(environment, item)
+    parts = {name: record["use_case"][name] for name in ("description", "owners", "schedule")}
+    return {"use_case": parts, "model_package_group": record["model_package_group"]}
 
 
 def _sha256(text: str) -> str:

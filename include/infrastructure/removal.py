@@ -173,7 +173,7 @@ def _storage(site: Site, *, data: bool) -> Iterator[Removal]:
 
 
 def _record_prefixes(site: Site) -> list[str]:
-    return [names.deployment_key(use_case.name) for use_case in site.use_cases]
+    return [names.deployments_key(), *(names.deployment_key(use_case.name) for use_case in site.use_cases)]
 
 
 def _versions(site: Site, prefix: str) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from include.infrastructure.differences import between
 from include.infrastructure.policies import document_of, policy
 from include.infrastructure.site import Change, Outcome, Site, find
 from include.infrastructure.wheelhouse import WHEELHOUSE, wheels, wheels_digest
-from sagemaker_batch import names
+from sagemaker_batch import names, records
 
 # Whatever a job leaves for good lies elsewhere; former versions and broken uploads cost and help nobody after this.
 FORMER_VERSION_DAYS, BROKEN_UPLOAD_DAYS = 90, 7
@@ -140,6 +140,28 @@ def record(site: Site, key: str, body: bytes) -> Change:
     if site.act:
         site.s3.put_object(**place, Body=body, ContentType="application/json")
     return Change("created" if found is None else "updated", "record", key)
+
+
+def shared_record(site: Site, key: str, entries: dict[str, Any]) -> Change:
+    """Write the entries into a record that several deployments share; those of others stay as they are.
+
+    The object is put only over the one that was read, and read again when another deployment was quicker.
+    """
+    bucket = site.environment.bucket
+    while True:
+        found = find(lambda: records.read(site.s3, bucket, key))
+        present = found.content["use_cases"] if found else {}
+        if {**present, **entries} == present:
+            return Change("unchanged", "record", key)
+        content = {"version": 1, "use_cases": {**present, **entries}}
+        if not site.act or _put(site, key, content, found):
+            return Change("updated" if found else "created", "record", key)
+
+
+def _put(site: Site, key: str, content: dict[str, Any], found: records.Stored | None) -> bool:
+    if found is None:
+        return records.create(site.s3, site.environment.bucket, key, content)
+    return records.replace(site.s3, site.environment.bucket, key, content, found.etag)
 
 
 def _upload(site: Site, kind: str, prefix: str, files: dict[str, Callable[[], bytes]]) -> Change:

@@ -116,6 +116,11 @@ def deployment_key(use_case: str) -> str:
     return f"{use_case}/deployment.json"
 
 
+def deployments_key() -> str:
+    """Key of what the overview shows of every use case that was deployed: one object, however many there are."""
+    return "deployments.json"
+
+
 def input_prefix(use_case: str, day: date) -> str:
     """Prefix of one day's input files, with the closing slash."""
     return f"{use_case}/input/dt={day:%Y-%m-%d}/"

@@ -111,6 +111,10 @@ class Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             self.answer(self.listed(query), "application/xml")
             return
+        if address.path == "/pages/deployments.json":
+            shared = {name: deployment(name) for name in self.server.keys}
+            self.answer(json.dumps({"version": 1, "use_cases": shared}), "application/json")
+            return
         name, _, rest = unquote(address.path).removeprefix("/pages/").partition("/")
         if name not in self.server.keys:
             self.answer("<Error><Code>NoSuchKey</Code></Error>", "application/xml", 404)

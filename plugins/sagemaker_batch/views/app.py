@@ -1,7 +1,7 @@
 """The pages' routes: all of them GET, all of them behind Airflow's login, each use case behind its DAG's permission."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path as File
 from typing import Annotated, Any, TypeVar
@@ -9,8 +9,9 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from airflow.api_fastapi.common.db.common import SessionDep
+from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import Depends, FastAPI, HTTPException, Path, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from sagemaker_batch import names
@@ -26,6 +27,7 @@ T = TypeVar("T")
 HISTORY_DAYS = 400
 MONTHS, HEAT_DAYS = 6, 30
 TOO_LONG = 100
+AS_AIRFLOW = "Does the web server's role have what the Airflow role has?"
 Execution = Annotated[str, Path(pattern="^[a-z0-9]{1,64}$")]
 ReaderDep = Annotated[Reader, Depends(reader)]
 
@@ -34,6 +36,8 @@ def create_app() -> FastAPI:
     """Return the application that Airflow mounts."""
     app = FastAPI(title="SageMaker batch", dependencies=[LoggedIn], docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(BotoCoreError, _unreadable)
+    app.add_exception_handler(ClientError, _unreadable)
     app.middleware("http")(_with_headers)
     for path, handler in (
         ("/", all_use_cases),
@@ -53,18 +57,25 @@ def create_app() -> FastAPI:
 
 
 def all_use_cases(request: Request, use_cases: UseCaseNames, here: ReaderDep, session: SessionDep) -> Response:
-    """All use cases at a glance."""
-    now = datetime.now(UTC)
+    """All use cases at a glance: begun at once, and ended when the days of all of them are read."""
+    now, root, title = datetime.now(UTC), _root(request), "Batch days"
+    if not use_cases:
+        return HTMLResponse(frame.page(root, title, [], overview.head(0)))
     since = now.date() - timedelta(days=overview.DAYS + 1)
-    read = here.each(lambda name: (here.deployed(name), here.entries(name, since)), use_cases)
-    runs = read_runs(session, {deployed.name: deployed.timezone for deployed, _ in read}, since)
-    lines = []
-    for deployed, entries in read:
-        today = now.astimezone(ZoneInfo(deployed.timezone)).date()
-        expected = calendar.batch_days(deployed.batch_cron, deployed.timezone, since, today)
-        lines.append(Line(deployed, calendar.days(entries, runs.get(deployed.name, []), expected, today)))
-    root = _root(request)
-    return HTMLResponse(frame.page(root, "Batch days", [], overview.body(root, lines, now.date())))
+    every = here.all_deployed(use_cases)
+    # The session ends before the second part is drawn.
+    runs = read_runs(session, {deployed.name: deployed.timezone for deployed in every}, since)
+
+    def lines() -> Iterator[Line]:
+        for deployed, entries in zip(every, here.each(lambda name: here.entries(name, since), use_cases), strict=True):
+            today = now.astimezone(ZoneInfo(deployed.timezone)).date()
+            expected = calendar.batch_days(deployed.batch_cron, deployed.timezone, since, today)
+            yield Line(deployed, calendar.days(entries, runs.get(deployed.name, []), expected, today))
+
+    def rest() -> Any:
+        return _part("All use cases", lambda: overview.body(root, list(lines()), now.date()))
+
+    return StreamingResponse(frame.in_two(root, title, overview.head(len(use_cases)), rest), media_type="text/html")
 
 
 def one_use_case(request: Request, use_case: UseCaseName, here: ReaderDep, session: SessionDep) -> Response:
@@ -175,14 +186,12 @@ def _use_case(request: Request, use_case: str, here: Reader, session: Any) -> Re
     return HTMLResponse(frame.page(root, f"{use_case}: batch days", [("All use cases", f"{root}/")], body))
 
 
-def _part(title: str, draw: Callable[[], Html | None]) -> Html | None:
+def _part(title: str, draw: Callable[[], T]) -> T | Html:
     """Draw a section; where AWS refuses, the page shows the refusal in its place and stays."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return draw()
     except (BotoCoreError, ClientError) as error:
-        said = f"This part cannot be read: {error}. Does the web server's role have what the Airflow role has?"
+        said = f"This part cannot be read: {error}. {AS_AIRFLOW}"
         return tag("section", tag("h2", title), tag("p", said, class_="note"))
 
 
@@ -213,6 +222,12 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Any]) -
     for name, value in frame.HEADERS.items():
         response.headers[name] = value
     return response
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """Answer AWS's refusal of what a page cannot do without."""
+    shown = frame.message(_root(request), "AWS does not answer", f"{error}. {AS_AIRFLOW}", [])
+    return HTMLResponse(shown, 502)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

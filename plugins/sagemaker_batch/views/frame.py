@@ -1,8 +1,11 @@
 """The frame of a page: title, where one is, style and script from files of our own, nothing inline."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from sagemaker_batch.report.markup import tag
+from sagemaker_batch.report.markup import Html, join, tag
+
+REST = Html("<!-- what has to be read first -->")
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; "
@@ -34,6 +37,13 @@ def page(root: str, title: str, trail: list[tuple[str, str]], body: Any, kind: s
         tag("main", body, id="content", class_=kind, tabindex="-1"),
     )
     return "<!doctype html>\n" + tag("html", head, shown, lang="en") + "\n"
+
+
+def in_two(root: str, title: str, first: Any, rest: Callable[[], Any]) -> Iterator[str]:
+    """Yield a page as it comes to be: what can be said at once, then what `rest` returns once it has read it."""
+    before, after = page(root, title, [], [first, REST]).split(REST)
+    yield before
+    yield join([rest()]) + after
 
 
 def message(root: str, title: str, said: str, trail: list[tuple[str, str]], link: tuple[str, str] | None = None) -> str:

@@ -42,22 +42,22 @@ class Line:
         return URGENCY.index(newest.mark) if newest else len(URGENCY)
 
 
-def body(root: str, lines: list[Line], today: date) -> list[Html | None]:
-    """Return the page's content."""
-    ordered = sorted(lines, key=lambda line: (line.urgency, line.deployed.name))
-    if not ordered:
+def head(number: int) -> list[Html]:
+    """Return how the page of that many use cases begins."""
+    if not number:
         said = (
             "There is no use case whose daily DAG you may read. A use case is a file in dags/use_cases; its DAG is "
             "called <name>_batch_monitor."
         )
         return [tag("h1", "Batch days"), tag("p", said)]
+    said = f"The last {DAYS} days of each use case you may see ({number:,}), those that need someone first."
+    return [tag("h1", "Batch days"), tag("p", said, class_="lead")]
+
+
+def body(root: str, lines: list[Line], today: date) -> list[Html | None]:
+    """Return what follows on it: at least one use case."""
+    ordered = sorted(lines, key=lambda line: (line.urgency, line.deployed.name))
     return [
-        tag("h1", "Batch days"),
-        tag(
-            "p",
-            f"The last {DAYS} days of each use case you may see ({len(ordered):,}), those that need someone first.",
-            class_="lead",
-        ),
         _counts(ordered),
         tag("ul", [_card(root, line, today) for line in ordered], class_="cases"),
         tag("h2", "What the signs mean"),

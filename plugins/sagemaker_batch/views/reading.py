@@ -5,11 +5,12 @@ report are kept until its day is judged again.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from sagemaker_batch.quality_index import QualityEntry
 from sagemaker_batch.settings import Settings
 
 T = TypeVar("T")
+LAST_MODIFIED = re.compile(rb"(?<=<LastModified>)[^<]+(?=</LastModified>)")
 WORKERS = 16
 LIST_SECONDS, DEPLOYMENT_SECONDS = 10, 300
 # A page that waits longer than this for S3 says so. What botocore does beside the call costs a cold page half of its
@@ -37,7 +39,7 @@ CONNECTION = {
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a page needs of `<use_case>/deployment.json`, which deployment writes."""
+    """What a page needs of what was deployed: of `<use_case>/deployment.json`, or its part of `deployments.json`."""
 
     name: str
     description: str = ""
@@ -81,6 +83,17 @@ class Reader:
         """Return what was deployed of a use case; `known` is False where nothing was."""
         return self._remembered(self._deployments, use_case, lambda: self._read_deployed(use_case))
 
+    def all_deployed(self, use_cases: Iterable[str]) -> list[Deployed]:
+        """Return what was deployed of many use cases, in order: one object, and one more for each that it lacks."""
+
+        def read() -> Any:
+            return self.json(names.deployments_key()) or {"use_cases": {}}
+
+        shared = self._remembered(self._deployments, names.deployments_key(), read)["use_cases"]
+        return self.each(
+            lambda name: _deployed(name, shared[name]) if name in shared else self.deployed(name), use_cases
+        )
+
     def entries(self, use_case: str, since: date) -> list[DayEntry]:
         """Return the day index from a day on."""
         return self._remembered(
@@ -122,19 +135,7 @@ class Reader:
 
     def _read_deployed(self, use_case: str) -> Deployed:
         content = self.json(names.deployment_key(use_case))
-        if content is None:
-            return Deployed(use_case)
-        case = content["use_case"]
-        return Deployed(
-            name=use_case,
-            description=case.get("description", ""),
-            owners=tuple(case.get("owners", ())),
-            timezone=case["schedule"]["timezone"],
-            batch_cron=case["schedule"]["batch"],
-            start_date=date.fromisoformat(case["schedule"]["start_date"]),
-            group=content["model_package_group"],
-            known=True,
-        )
+        return Deployed(use_case) if content is None else _deployed(use_case, content)
 
     def _client(self, service: str, make: Callable[[], Any]) -> Any:
         with self._lock:
@@ -153,6 +154,20 @@ class Reader:
         return value
 
 
+def _deployed(use_case: str, content: dict[str, Any]) -> Deployed:
+    case = content["use_case"]
+    return Deployed(
+        name=use_case,
+        description=case.get("description", ""),
+        owners=tuple(case.get("owners", ())),
+        timezone=case["schedule"]["timezone"],
+        batch_cron=case["schedule"]["batch"],
+        start_date=date.fromisoformat(case["schedule"]["start_date"]),
+        group=content["model_package_group"],
+        known=True,
+    )
+
+
 @cache
 def reader() -> Reader:
     """Return this process's reader, by Airflow's configuration."""
@@ -161,8 +176,24 @@ def reader() -> Reader:
 
     here = settings()
 
-    def make(service: str) -> Callable[[], Any]:
+    def make(service: str) -> Any:
         config = {**CONNECTION, "max_pool_connections": WORKERS}
-        return lambda: aws.client(service, here.aws_conn_id, here.region, botocore_config=config)
+        return aws.client(service, here.aws_conn_id, here.region, botocore_config=config)
 
-    return Reader(here, make("s3"), make("sagemaker"))
+    def make_s3() -> Any:
+        made = make("s3")
+        made.meta.events.register("before-parse.s3.ListObjectsV2", seconds_for_times)
+        return made
+
+    return Reader(here, make_s3, lambda: make("sagemaker"))
+
+
+def seconds_for_times(response_dict: dict[str, Any], **_others: Any) -> None:
+    """Write the times of a list of keys as seconds since the epoch; a handler of botocore's event `before-parse`.
+
+    botocore takes such a number as it is. Guessing the format of a text, a thousand times a list, costs as much as all
+    else that it does for one.
+    """
+    response_dict["body"] = LAST_MODIFIED.sub(
+        lambda found: str(datetime.fromisoformat(found[0].decode()).timestamp()).encode(), response_dict["body"]
+    )

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from include.infrastructure.__main__ import main
-from include.infrastructure.deployment import Deployment, DeploymentError
+from include.infrastructure.deployment import Deployment, DeploymentError, deployment_record
 from include.infrastructure.function import code_sha256, function_zip
-from sagemaker_batch import names
+from sagemaker_batch import names, records
 
 
 def outcomes(environment, compiled, *, act=True):
@@ -42,6 +42,31 @@ def test_deploying_makes_everything_once(aws, environment, compiled, compiled_al
     assert record["code_digest"] == compiled.code_digest
     assert record["use_case"]["name"] == "churn"
     assert record["pipelines"]["train_baseline"]["name"] == "churn-train-baseline-local"
+
+
+def test_the_overviews_record_is_shared_by_those_who_deploy(aws, environment, compiled_all, monkeypatch):
+    """Entries of use cases that another deployment brought stay, also when it is at work at the same time."""
+    bucket, key = environment.bucket, names.deployments_key()
+    outcomes(environment, compiled_all[:1])
+    put = records.replace
+
+    def read():
+        return json.loads(aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())["use_cases"]
+
+    def overtaken(client, where, what, content, etag):
+        monkeypatch.setattr(records, "replace", put)
+        other = {**read(), "other": {"use_case": {}}}
+        records.write(client, where, what, {"version": 1, "use_cases": other})
+        return put(client, where, what, content, etag)
+
+    monkeypatch.setattr(records, "replace", overtaken)
+    assert outcomes(environment, compiled_all)["record", key] == "updated"
+    found = read()
+    assert set(found) == {"other", *(item.use_case.name for item in compiled_all)}
+    for item in compiled_all:
+        entry, whole = found[item.use_case.name], deployment_record(environment, item)
+        assert entry["model_package_group"] == whole["model_package_group"]
+        assert entry["use_case"] == {part: whole["use_case"][part] for part in ("description", "owners", "schedule")}
 
 
 def test_an_alert_reaches_the_inbox(aws, environment, compiled):

@@ -12,9 +12,10 @@ import httpx
 import pytest
 from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from botocore.exceptions import ClientError
 from fastapi import FastAPI
 
-from sagemaker_batch import day_index, names, quality_index
+from sagemaker_batch import day_index, names, quality_index, records
 from sagemaker_batch.report.write import report_record
 from sagemaker_batch.views import models, reading
 from sagemaker_batch.views.app import create_app
@@ -277,6 +278,54 @@ def test_the_page_names_what_needs_someone(client, s3, bucket):
     addresses = [value for name, value in page.attributes if name == "href"]
     assert f"{ROOT}/use-cases/churn/days/{today - timedelta(days=2)}/clean1" in addresses
     assert "42" in page.text
+
+
+def test_the_overview_reads_one_record_and_those_that_it_lacks(client, s3, bucket):
+    """What was deployed before there was a shared record, or by something else, is shown all the same."""
+    deploy(s3, bucket, description="Told by its own record")
+    shared = json.loads(s3.get_object(Bucket=bucket, Key=names.deployment_key("churn"))["Body"].read())
+    shared["use_case"]["description"] = "Told by the shared record"
+    put(s3, bucket, names.deployments_key(), {"version": 1, "use_cases": {"fraud": shared}})
+    page = Page(get(client, "/", "boss").text)
+    assert "Told by its own record" in page.text
+    assert "Told by the shared record" in page.text
+    assert "Not deployed." not in page.text
+
+
+def test_what_aws_refuses_is_said_where_it_would_stand(client, s3, bucket, monkeypatch):
+    """The overview has begun by then; a page that has nothing without AWS says so instead."""
+    deploy(s3, bucket)
+
+    def refused(*_args, **_kwargs):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "<not> yours"}}, "ListObjectsV2")
+
+    monkeypatch.setattr(day_index, "read_entries", refused)
+    answer = get(client, "/", "reader")
+    assert answer.status_code == 200
+    assert "This part cannot be read: An error occurred (AccessDenied)" in Page(answer.text).text
+    assert "<not>" not in answer.text
+    assert answer.text.rstrip().endswith("</html>")
+    answer = get(client, "/use-cases/churn", "reader")
+    assert answer.status_code == 502
+    assert "AWS does not answer" in answer.text
+    assert "Content-Security-Policy" in answer.headers
+
+
+def test_times_of_a_list_are_the_same_whoever_reads_them(s3, bucket):
+    """Written as seconds before botocore parses them, to the same moment."""
+    for number in range(3):
+        put(s3, bucket, f"churn/days/{number}", "")
+    before = list(records.keys(s3, bucket, "churn/days/"))
+    assert len(before) == 3
+    seen = []
+
+    def handler(response_dict, **others):
+        reading.seconds_for_times(response_dict, **others)
+        seen.append(response_dict["body"])
+
+    s3.meta.events.register("before-parse.s3.ListObjectsV2", handler)
+    assert list(records.keys(s3, bucket, "churn/days/")) == before
+    assert b"T" not in re.findall(rb"<LastModified>(.*?)</LastModified>", seen[0])[0]
 
 
 def test_model_quality_is_drawn_once_labels_have_arrived(client, s3, bucket):
