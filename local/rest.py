@@ -104,6 +104,17 @@ class AirflowApi:
         """Return one run."""
         return self.request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")
 
+    def finish(self, dag_id: str, run_id: str, seconds: float) -> dict[str, Any]:
+        """Wait until a run has ended; return it.
+
+        Raises:
+            HouseError: it did not end in time.
+        """
+        self.wait(
+            lambda: self.run(dag_id, run_id)["state"] in FINAL_STATES, seconds, lambda: f"{dag_id} {run_id} to end"
+        )
+        return self.run(dag_id, run_id)
+
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return every run of a DAG."""
         return self.pages(f"/dags/{dag_id}/dagRuns", "dag_runs")
