@@ -18,6 +18,7 @@ from sagemaker_local.jobs.clients import Clients, access_key
 from sagemaker_local.jobs.errors import JobFailedError
 from sagemaker_local.jobs.manager import Jobs
 from sagemaker_local.jobs.objects import split_uri
+from sagemaker_local.jobs.tuning import objective_of
 
 Document = dict[str, Any]
 
@@ -178,9 +179,7 @@ class _ExecutionScope:
 
     def _trained(self, name: str, described: Document) -> Document:
         """Return the training jobs of a tuning step as properties: the best first."""
-        config, definition = described["HyperParameterTuningJobConfig"], described["TrainingJobDefinition"]
-        objective = definition.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
-        order = "Descending" if objective["Type"] == "Maximize" else "Ascending"
+        order = "Descending" if objective_of(described)["Type"] == "Maximize" else "Ascending"
         request = {"HyperParameterTuningJobName": name, "MaxResults": 100, "SortOrder": order}
         return self._context.call(
             "ListTrainingJobsForHyperParameterTuningJob", {**request, "SortBy": "FinalObjectiveMetricValue"}

@@ -22,6 +22,8 @@ _FRAMEWORKS = re.compile(
 # Frameworks whose containers take a script only by its name; the others look for code/inference.py by themselves.
 _NAMED = ("xgboost", "scikit-learn")
 _CODE = "/opt/ml/model/code"
+# The command that makes way for a script, as its container does; any other is what somebody wants for the image.
+_PREDICTOR = "sagemaker_local.runtimes.batch_transform"
 
 
 class TransformJob(Job):
@@ -48,7 +50,13 @@ class TransformJob(Job):
         self._command = self.command(image, ["serve"])
         program = environment.get("SAGEMAKER_PROGRAM", "")
         self._source = None
-        if program or not (self.runtime and self.runtime.command):
+        own = self.runtime.command if self.runtime else ()
+        if own and _PREDICTOR not in own:
+            if program:
+                self.say(
+                    f"[INFO] SAGEMAKER_PROGRAM ({program}) is not run: the table of runtimes gives {image} a command."
+                )
+        elif program or not own:
             self._source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY") or _CODE
             self._command = self._script(image, program)
 

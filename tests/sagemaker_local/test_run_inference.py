@@ -16,8 +16,11 @@ import pytest
 
 from sagemaker_local.runtimes import failure, script_transform
 from tests.sagemaker_local.conftest import ROLE, LocalAws, wait_for
-from tests.sagemaker_local.run_support import BUCKET, SKLEARN, log_lines, put, read
+from tests.sagemaker_local.run_support import BUCKET, SKLEARN, XGBOOST, log_lines, put, read
 from tests.sagemaker_local.test_run_contract import wheel
+
+RUNTIMES = Path(__file__).parent / "runtimes_own_server.yaml"
+OWN_SERVER = "000000000000.dkr.ecr.us-east-1.amazonaws.com/in-house-server:1"
 
 # Sums the features; tells what it was called with.
 SUMS = """
@@ -249,12 +252,12 @@ def archive(**files: str) -> bytes:
     return buffer.getvalue()
 
 
-def transform(aws: LocalAws, environment: dict[str, str]) -> dict[str, Any]:
+def transform(aws: LocalAws, environment: dict[str, str], image: str = SKLEARN) -> dict[str, Any]:
     """Run a job over two files with a model whose archive holds a script, and return its description."""
     sagemaker = aws.client("sagemaker")
     name = f"own-{uuid.uuid4().hex[:8]}"
     model = archive(weights_dot_json='{"scale": 2}', code__inference_dot_py=SUMS)
-    container = {"Image": SKLEARN, "ModelDataUrl": put(aws, f"{name}/model.tar.gz", model), "Environment": environment}
+    container = {"Image": image, "ModelDataUrl": put(aws, f"{name}/model.tar.gz", model), "Environment": environment}
     sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
     put(aws, f"{name}/in/a.csv", "1,2\n3,4\n")
     put(aws, f"{name}/in/b.csv", "5,6\n")
@@ -290,3 +293,22 @@ def test_a_scikit_learn_model_without_a_named_script_is_refused(local_aws):
     job = transform(local_aws, {})
     assert job["TransformJobStatus"] == "Failed"
     assert "set SAGEMAKER_PROGRAM (inference.py) and SAGEMAKER_SUBMIT_DIRECTORY" in job["FailureReason"]
+
+
+def test_the_packages_own_predictor_makes_way_for_a_named_script(local_aws):
+    """The XGBoost image predicts by itself only where the model names no script."""
+    named = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    job = transform(local_aws, named, XGBOOST)
+    assert job["TransformJobStatus"] == "Completed", job
+    assert read(local_aws, f"{job['TransformJobName']}/out/b.csv.out") == "22.0\n"
+
+
+def test_what_a_person_gave_an_image_runs_whatever_the_model_names(local_aws):
+    """A `command` of the table is not passed over for a script; the log says that the script was not run."""
+    named = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    job = transform(local_aws, named, OWN_SERVER)
+    assert job["TransformJobStatus"] == "Completed", job
+    name = job["TransformJobName"]
+    assert read(local_aws, f"{name}/out/a.csv.out") == "answered by the table's command"
+    (line,) = log_lines(local_aws, "/aws/sagemaker/TransformJobs", name)
+    assert "SAGEMAKER_PROGRAM (inference.py) is not run" in line
