@@ -6,21 +6,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from include.infrastructure import command
 from include.infrastructure.compiled import Compiled, StaleError, read_compiled
-from include.infrastructure.deployment import Deployment, DeploymentError
-from include.infrastructure.environment import FOLDER, Environment, EnvironmentFileError, load_environment
+from include.infrastructure.deployment import Deployment
+from include.infrastructure.environment import Environment
 from include.infrastructure.machines import PricesError
 from include.infrastructure.policies import all_policies
 from include.infrastructure.removal import removals
 from include.infrastructure.site import Site
 from include.infrastructure.wheelhouse import WheelhouseError
 from include.pipelines.settings import COMPILED
-from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
+from sagemaker_batch.use_case import UseCase
 
-ROOT = Path(__file__).parents[2]
-USE_CASES = ROOT / "dags" / "use_cases"
 WORDS = {
     "apply": {"created": "created", "updated": "updated", "unchanged": "unchanged"},
     "plan": {"created": "would create", "updated": "would update", "unchanged": "unchanged"},
@@ -92,11 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, what in VERBS.items():
         part = verbs.add_parser(verb, help=what, description=what)
-        part.add_argument(
-            "--environment", default="local", help="name of a file in include/infrastructure/environments"
-        )
-        part.add_argument("--environments", type=Path, default=FOLDER, help="folder of the environments' files")
-        part.add_argument("--use-cases", type=Path, default=USE_CASES, help="folder of the use-case files")
+        command.add_environment(part)
+        command.add_use_cases(part)
         part.add_argument("--compiled", type=Path, default=COMPILED, help="folder of the compiled pipelines")
         if verb == "destroy":
             part.add_argument("--yes", action="store_true", help="remove without asking, for CI")
@@ -109,24 +103,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     given = _parser().parse_args(arguments)
-    try:
-        environment = load_environment(given.environment, given.environments)
-        use_cases = [load_use_case(path) for path in sorted(given.use_cases.glob("*.yaml"))]
+
+    def work() -> int:
+        environment, cases = command.environment(given), command.use_cases(given)
         if given.verb == "policies":
-            return write_policies(environment, use_cases, given.out or ROOT / "dist" / "policies" / environment.name)
+            out = given.out or command.ROOT / "dist" / "policies" / environment.name
+            return write_policies(environment, cases, out)
         if given.verb == "destroy":
-            return destroy(environment, use_cases, sure=given.yes, data=given.data)
-        return deploy(given.verb, environment, [read_compiled(case, environment, given.compiled) for case in use_cases])
-    except (EnvironmentFileError, UseCaseError, StaleError, DeploymentError, WheelhouseError, PricesError) as error:
-        print(error, file=sys.stderr)
-    except (BotoCoreError, ClientError) as error:
-        print(
-            f"AWS refused or could not be reached: {error}\n"
-            "Check AWS_ENDPOINT_URL (the laptop: is it up?), credentials and permissions, then repeat: "
-            "what was made is kept and found again.",
-            file=sys.stderr,
-        )
-    return 1
+            return destroy(environment, cases, sure=given.yes, data=given.data)
+        return deploy(given.verb, environment, [read_compiled(case, environment, given.compiled) for case in cases])
+
+    return command.run(work, StaleError, WheelhouseError, PricesError)
 
 
 if __name__ == "__main__":

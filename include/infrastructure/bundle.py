@@ -18,8 +18,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from include.infrastructure import command
 from include.infrastructure.archive import zip_bytes
-from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
+from include.infrastructure.environment import Environment, EnvironmentFileError
 from sagemaker_batch import names
 
 ROOT = Path(__file__).parents[2]
@@ -109,21 +110,21 @@ def main(arguments: list[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, what in (("build", "write dist/mwaa"), ("upload", "build it, and put it into MWAA's bucket")):
         part = verbs.add_parser(verb, help=what, description=what)
-        part.add_argument("--environment", default="local", help="a file of include/infrastructure/environments")
+        command.add_environment(part)
         part.add_argument("--out", type=Path, default=OUT, help="folder to write to")
     given = parser.parse_args(arguments)
-    try:
-        environment = load_environment(given.environment)
+
+    def work() -> int:
+        environment = command.environment(given)
         files = build(environment, given.out)
         print(f"{given.out}: {len(files)} files, of them {len(members(files['plugins.zip']))} in plugins.zip")
         if given.verb == "upload":
             from include.infrastructure.upload import upload
 
             upload(environment, files)
-    except EnvironmentFileError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return command.run(work)
 
 
 if __name__ == "__main__":

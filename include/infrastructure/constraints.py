@@ -12,21 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from include.infrastructure.environment import EnvironmentFileError, load_environment
+from include.infrastructure import command
 from include.infrastructure.recheck import Checked, PastDay, recheck
 from include.infrastructure.site import DeploymentError, Site
 from include.pipeline_scripts.monitor_analyzer.errors import AnalyzerError
 from sagemaker_batch import constraints, day_index, history, names, records, registry
 from sagemaker_batch.errors import ConstraintsError
-from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
+from sagemaker_batch.use_case import UseCase, load_use_case
 from sagemaker_batch.violations import WITHHELD
 
-USE_CASES = Path(__file__).parents[2] / "dags" / "use_cases"
 DAYS = 30
 JUDGED = {"clean", "warned", "held"}
 SHOWN_DAYS = 4
@@ -206,23 +202,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make constraints", description="Suggested and overridden constraints.")
     parser.add_argument("use_case", help="name of a use case, such as churn")
-    parser.add_argument("--environment", default="local", help="a file of include/infrastructure/environments")
-    parser.add_argument("--use-cases", type=Path, default=USE_CASES, help="folder of the use-case files")
     parser.add_argument("--days", type=int, default=DAYS, help="how many days back from the newest judged one")
+    command.add_environment(parser)
+    command.add_use_cases(parser)
     given = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         use_case = load_use_case(given.use_cases / f"{given.use_case}.yaml")
-        with Site(load_environment(given.environment), [use_case], act=False) as site:
+        with Site(command.environment(given), [use_case], act=False) as site:
             print("\n".join(account(use_case, gather(site, use_case, given.days))))
-    except (
-        EnvironmentFileError, UseCaseError, DeploymentError, ConstraintsError, AnalyzerError, registry.RegistryError,
-    ) as error:  # fmt: skip
-        print(error, file=sys.stderr)
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refused or could not be reached: {error}", file=sys.stderr)
-    else:
         return 0
-    return 1
+
+    return command.run(work, ConstraintsError, AnalyzerError, registry.RegistryError)
 
 
 if __name__ == "__main__":

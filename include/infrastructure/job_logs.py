@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from include.infrastructure.environment import EnvironmentFileError, load_environment
+from include.infrastructure import command
 from include.infrastructure.site import DeploymentError, Site, find
 from sagemaker_batch import history
 
@@ -103,23 +101,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make logs", description="Print the logs of a run's jobs.")
     parser.add_argument("run", help="<use case>/<day>, or the ARN of an execution")
-    parser.add_argument("--environment", default="local", help="a file of include/infrastructure/environments")
+    command.add_environment(parser)
     given = parser.parse_args(arguments)
-    try:
-        with Site(load_environment(given.environment), [], act=False) as site:
+
+    def work() -> int:
+        with Site(command.environment(given), [], act=False) as site:
             arn = execution_of(site, given.run)
             print(arn)
             for step in steps_of(site.sagemaker, arn):
                 print(f"\n== {step.name}: {step.status}{f' ({step.reason})' if step.reason else ''}")
                 for line in lines_of(site, step):
                     print(line)
-    except (EnvironmentFileError, DeploymentError) as error:
-        print(error, file=sys.stderr)
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refused or could not be reached: {error}", file=sys.stderr)
-    else:
         return 0
-    return 1
+
+    return command.run(work)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from include.infrastructure import access, storage
-from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
+from include.infrastructure import access, command, storage
+from include.infrastructure.environment import Environment
 from include.infrastructure.policies import policy
 from include.infrastructure.site import Site
 from sagemaker_batch import names
-from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
+from sagemaker_batch.use_case import UseCase
 
-ROOT = Path(__file__).parents[2]
-USE_CASES = ROOT / "dags" / "use_cases"
 LOG_DAYS = 90
 LOGICAL = {"execution": "ExecutionRole", "lambda": "LambdaRole", "airflow": "AirflowRole"}
 
@@ -236,21 +234,21 @@ def _camel(name: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m include.infrastructure.template", description=__doc__)
-    parser.add_argument("--environment", default="local", help="a file of include/infrastructure/environments")
-    parser.add_argument("--use-cases", type=Path, default=USE_CASES, help="folder of the use-case files")
+    command.add_environment(parser)
+    command.add_use_cases(parser)
     parser.add_argument("--out", type=Path, help="file (default: dist/cloudformation/<environment>.json)")
     given = parser.parse_args(arguments)
-    try:
-        environment = load_environment(given.environment)
-        use_cases = [load_use_case(path) for path in sorted(given.use_cases.glob("*.yaml"))]
-    except (EnvironmentFileError, UseCaseError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    out = given.out or ROOT / "dist" / "cloudformation" / f"{environment.name}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(template(environment, use_cases), indent=2) + "\n", encoding="utf-8")
-    print(out)
-    return 0
+
+    def work() -> int:
+        environment = command.environment(given)
+        out = given.out or command.ROOT / "dist" / "cloudformation" / f"{environment.name}.json"
+        document = template(environment, command.use_cases(given))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        print(out)
+        return 0
+
+    return command.run(work)
 
 
 if __name__ == "__main__":
