@@ -245,16 +245,20 @@ class House:
         self.supervisor.check()
 
     def stop(self) -> None:
-        """End everything that was started, in order, and leave the directory to the next."""
+        """End everything that was started, in order, and leave the directory to the next.
+
+        A house that was never taken has started nothing: whatever runs in its directory is another's.
+        """
+        if self._lock is None:
+            return
         if self._watch_until is not None:
             self._watch_until.set()
         (self.state / RECORD).unlink(missing_ok=True)
         try:
             self.supervisor.stop_all()
         finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._lock.close()
+            self._lock = None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

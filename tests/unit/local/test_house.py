@@ -10,8 +10,9 @@ import pytest
 from local import environment, inboxpage, material, secretfile, testing
 from local.alertbox import Alert
 from local.errors import HouseError
-from local.house import House, Ports, running
+from local.house import RECORD, House, Ports, running
 from local.ports import LOOPBACK, free_port, require_free
+from local.processes import Spec
 
 
 def test_a_taken_port_is_named_with_the_variable_that_moves_it():
@@ -28,6 +29,20 @@ def test_a_house_in_use_is_refused(tmp_path):
     """Two supervisors never share a directory."""
     with House(tmp_path, Ports.free()), pytest.raises(HouseError, match="in use already"):
         House(tmp_path, Ports.free()).take()
+
+
+def test_who_is_refused_a_house_leaves_it_as_it_is(tmp_path):
+    """Giving up ends what one has started, and nothing that another runs there."""
+    with House(tmp_path, Ports.free()) as house:
+        living = house.supervisor.start(Spec("living", ["sleep", "60"], {}, tmp_path / "living.log", tmp_path))
+        (tmp_path / RECORD).write_text("{}")
+        late = House(tmp_path, Ports.free())
+        with pytest.raises(HouseError, match="in use already"):
+            late.take()
+        late.stop()
+        assert living.process.poll() is None
+        assert (tmp_path / RECORD).exists()
+    assert living.process.poll() is not None
 
 
 def test_only_a_house_is_emptied(tmp_path):
