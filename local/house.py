@@ -276,7 +276,7 @@ class House:
             lock.close()
             raise HouseError(
                 f"The house {self.state} is in use already.",
-                "`make down` ends it; BATCH_HOME=<another folder> makes another one.",
+                f"`BATCH_HOME={self.state} make down` ends it; BATCH_HOME=<another folder> makes another one.",
             ) from error
         return lock
 
