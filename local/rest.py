@@ -29,8 +29,23 @@ class AirflowApi:
         """Call the API; log in first, and again when the token has run out.
 
         Raises:
-            HouseError: Airflow refused; with its own words.
+            HouseError: Airflow refused, with its own words, or does not answer.
         """
+        try:
+            answer = self._answer(method, path, **arguments)
+        except httpx.TransportError as error:
+            self.check()  # a part of the house that has ended is the better reason
+            raise HouseError(
+                f"Airflow at {self.url} does not answer ({error}).", "Was the house ended? `make up` starts one."
+            ) from error
+        if answer.is_error:
+            raise HouseError(
+                f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:2000]}",
+                "Its log api-server.log in the house's folder logs/ has more.",
+            )
+        return dict(answer.json()) if answer.content else {}
+
+    def _answer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         answer = self.client.request(method, path, **arguments)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             token = self.client.post(f"{self.url}/auth/token", json=self.credentials)
@@ -41,12 +56,7 @@ class AirflowApi:
                 )
             self.client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
             answer = self.client.request(method, path, **arguments)
-        if answer.is_error:
-            raise HouseError(
-                f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:2000]}",
-                "Its log api-server.log in the house's folder logs/ has more.",
-            )
-        return dict(answer.json()) if answer.content else {}
+        return answer
 
     def pages(self, path: str, member: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return all rows of a listing, page by page."""
