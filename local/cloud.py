@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,9 +13,12 @@ import boto3
 
 from local import environment
 from local.airflow import ENVIRONMENT
+from local.errors import HouseError
 from local.house import BUCKET
 from sagemaker_batch import names
 
+FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
+POLL_SECONDS = 0.2
 # Kind of a step's metadata, its member that names the job, and the log group of such jobs.
 JOB_LOGS = (
     ("ProcessingJob", "Arn", "/aws/sagemaker/ProcessingJobs"),
@@ -141,6 +145,38 @@ class Cloud:
     def execution(self, arn: str) -> dict[str, Any]:
         """Describe an execution."""
         return dict(self.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn))
+
+    def run(self, pipeline: str, parameters: Mapping[str, str] | None = None, deadline: float = 600.0) -> str:
+        """Run a pipeline to its end, without Airflow; return its execution's ARN.
+
+        Raises:
+            HouseError: it took longer than `deadline` seconds, or did not succeed; with the reasons of its steps.
+        """
+        given = [{"Name": name, "Value": value} for name, value in (parameters or {}).items()]
+        started = self.sagemaker.start_pipeline_execution(PipelineName=pipeline, PipelineParameters=given)
+        arn, until = str(started["PipelineExecutionArn"]), time.monotonic() + deadline
+        while (status := self.execution(arn)["PipelineExecutionStatus"]) not in FINAL:
+            if time.monotonic() > until:
+                raise HouseError(
+                    f"{arn} did not end within {deadline:.0f} s.", f"Look at {self.endpoint}/_local/console."
+                )
+            time.sleep(POLL_SECONDS)
+        if status != "Succeeded":
+            lines = "\n".join(step_lines(self.steps(arn), {}))
+            raise HouseError(f"{arn} is {status}:\n{lines}", f"Look at {self.endpoint}/_local/console.")
+        return arn
+
+    def run_day(self, day: date) -> str:
+        """Score a day's input by the batch pipeline; return its execution's ARN.
+
+        Raises:
+            HouseError: as `run`.
+        """
+        where = {
+            "InputDataUri": names.s3_uri(self.bucket, names.input_prefix(self.use_case, day)),
+            "OutputPrefixUri": names.s3_uri(self.bucket, names.batch_prefix(self.use_case, day)),
+        }
+        return self.run(names.batch_pipeline(self.use_case, ENVIRONMENT), where)
 
     def seconds(self, arn: str) -> float:
         """Return how long an execution took from its start to its last change."""

@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-import time
 import zipfile
 from datetime import date
 
@@ -17,8 +16,6 @@ from tests.integration.conftest import ASKED
 
 AUTHORING = environment.REPO / ".venv-authoring" / "bin" / "python"
 DAY = date(2026, 3, 3)
-DEADLINE = 300.0
-FINAL = {"Succeeded", "Failed", "Stopped"}
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
 
 
@@ -65,19 +62,6 @@ class Place:
         subprocess.run(
             [*command, "--out", str(self.compiled / "local")], env=variables, cwd=environment.REPO, check=True
         )
-
-    def run(self, pipeline, **parameters):
-        """Run a pipeline to its end and return its execution's ARN."""
-        given = [{"Name": name, "Value": value} for name, value in parameters.items()]
-        arn = self.cloud.sagemaker.start_pipeline_execution(PipelineName=pipeline, PipelineParameters=given)[
-            "PipelineExecutionArn"
-        ]
-        until = time.monotonic() + DEADLINE
-        while self.cloud.execution(arn)["PipelineExecutionStatus"] not in FINAL:
-            assert time.monotonic() < until
-            time.sleep(0.5)
-        assert self.cloud.execution(arn)["PipelineExecutionStatus"] == "Succeeded", self.cloud.steps(arn)
-        return arn
 
 
 @pytest.fixture
@@ -155,6 +139,18 @@ def set_right(place):
     assert "would" not in place.deploy("plan")[1]
 
 
+def read_as_a_person(place, execution):
+    """Whoever may deploy may also read the logs of a run and the constraints of the version in use."""
+    code, printed = place.command("include.infrastructure.job_logs", execution, caller=environment.DEPLOYER)
+    assert code == 0, printed
+    assert "== PrepareBatch: Succeeded" in printed
+    assert '"rows_in": ' in printed.split("== PrepareBatch")[1].split("\n== ")[0]
+    given = ("churn", "--use-cases", str(place.use_cases))
+    code, printed = place.command("include.infrastructure.constraints", *given, caller=environment.DEPLOYER)
+    assert code == 0, printed
+    assert "churn: version 1, constraints for 19 features" in printed
+
+
 @pytest.mark.skipif(not AUTHORING.exists(), reason="the authoring environment is not installed")
 @pytest.mark.timeout(900)
 def test_from_nothing_to_nothing(place):
@@ -175,23 +171,15 @@ def test_from_nothing_to_nothing(place):
     file = place.folder / "training.csv"
     data.write_training(file, 7)
     cloud.put_training(file)
-    place.run(names.train_pipeline("churn", "local"))
+    cloud.run(names.train_pipeline("churn", "local"))
     version = registry.describe(cloud.sagemaker, cloud.packages()[0]["ModelPackageArn"])
     registry.approve(cloud.sagemaker, version.arn, "For the walk.")
     day = place.folder / "day.csv"
     data.write_day(day, "clean", DAY, 7)
     cloud.put_day(DAY, day)
-    prefix = names.s3_uri(cloud.bucket, names.batch_prefix("churn", DAY))
-    execution = place.run(
-        names.batch_pipeline("churn", "local"),
-        InputDataUri=names.s3_uri(cloud.bucket, names.input_prefix("churn", DAY)),
-        OutputPrefixUri=prefix,
-    )
+    execution = cloud.run_day(DAY)
     assert [key for key in cloud.keys(names.batch_prefix("churn", DAY)) if key.endswith("features.csv.out")]
-    code, printed = place.command("include.infrastructure.job_logs", execution)
-    assert code == 0, printed
-    assert "== PrepareBatch: Succeeded" in printed
-    assert '"rows_in": ' in printed.split("== PrepareBatch")[1].split("\n== ")[0]
+    read_as_a_person(place, execution)
 
     place.file.write_text(place.file.read_text().replace("accuracy_threshold: 0.7", "accuracy_threshold: 0.75"))
     code, printed = place.deploy("plan")
