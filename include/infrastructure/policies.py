@@ -1,7 +1,8 @@
 """Policies: JSON templates in policies/, filled in for one environment.
 
-A key, a network or an inbox of the environment adds the statements of kms.json, network.json and deployer-inbox.json
-to the roles that need them. The deployer's policy is for whoever runs the deployment; no deployment makes that role.
+A key, a network, an inbox or an MWAA of the environment adds the statements of kms.json, network.json,
+deployer-inbox.json and deployer-mwaa.json to the roles that need them. The deployer's policy is for whoever types the
+commands of this folder; no deployment makes that role.
 `python -m include.infrastructure policies --environment prod` writes all of them, for teams whose roles others make.
 """
 
@@ -17,7 +18,7 @@ from sagemaker_batch.use_case import UseCase
 FOLDER = Path(__file__).parent / "policies"
 # Which statements of an environment's own come to which policy.
 NEED_KEY, NEED_NETWORK = {"execution", "airflow", "deployer"}, {"execution"}
-ADDITIONS = {"kms", "network", "deployer-inbox"}
+ADDITIONS = {"kms", "network", "deployer-inbox", "deployer-mwaa"}
 
 
 def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
         "pipeline_arns": json.dumps(pipelines),
         "registry_arns": json.dumps(registry),
         "kms_key": environment.kms_key or "",
+        "mwaa_bucket": environment.mwaa.bucket if environment.mwaa else "",
     }
     document = _filled(name, values)
     if environment.kms_key and name in NEED_KEY:
@@ -54,6 +56,8 @@ def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dic
         document["Statement"] += _filled("network", values)["Statement"]
     if environment.inbox and name == "deployer":
         document["Statement"] += _filled("deployer-inbox", values)["Statement"]
+    if environment.mwaa and name == "deployer":
+        document["Statement"] += _filled("deployer-mwaa", values)["Statement"]
     return document
 
 

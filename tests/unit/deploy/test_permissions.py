@@ -24,6 +24,14 @@ ACTIONS = {
     "s3:ListObjectVersions": {"s3:ListBucketVersions"},
     "s3:CopyObject": {"s3:GetObject", "s3:PutObject"},
     "s3:HeadBucket": {"s3:ListBucket"},
+    "s3:GetBucketEncryption": {"s3:GetEncryptionConfiguration"},
+    "s3:PutBucketEncryption": {"s3:PutEncryptionConfiguration"},
+    "s3:GetPublicAccessBlock": {"s3:GetBucketPublicAccessBlock"},
+    "s3:PutPublicAccessBlock": {"s3:PutBucketPublicAccessBlock"},
+    "s3:GetBucketLifecycleConfiguration": {"s3:GetLifecycleConfiguration"},
+    "s3:PutBucketLifecycleConfiguration": {"s3:PutLifecycleConfiguration"},
+    # Called with versions only.
+    "s3:DeleteObjects": {"s3:DeleteObjectVersion"},
     "sts:GetCallerIdentity": set(),
 }
 # Tools of a person at a shell, which run with that person's rights.
@@ -32,6 +40,8 @@ FOR_A_PERSON = {"__main__.py"}
 OF_S3 = {"s3:ListBucket"}
 # A queue is named by a team's own connection; who makes it lets Airflow's role write to it (docs/security.md).
 OF_A_TEAMS_QUEUE = {"sqs:SendMessage"}
+# What goes with making something: its role is handed over, its tags are put on, with no call of their own.
+OF_WHAT_IS_MADE = {"iam:PassRole", "iam:TagRole", "lambda:TagResource", "sns:TagResource", "sagemaker:AddTags"}
 # What the service does as the execution role for each type of step.
 STEPS = {
     "Processing": {"CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob", "AddTags"},
@@ -51,19 +61,19 @@ OF_EVERY_JOB = {
 }  # fmt: skip
 
 
-def operations():
+def operations(services):
     """Map boto3's method names to (service, operation); a name that several services have maps to each of them."""
     session = botocore.session.get_session()
     found = {}
-    for service in SERVICES:
+    for service in services:
         for name in session.get_service_model(service).operation_names:
             found.setdefault(xform_name(name), []).append((service, name))
     return found
 
 
-def called(paths):
+def called(paths, services=SERVICES):
     """Return the IAM actions of every boto3 call in the sources: methods, paginators, waiters aside."""
-    known, actions = operations(), set()
+    known, actions = operations(services), set()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             # A bound method that is handed on counts as its call.
@@ -126,6 +136,17 @@ def test_jobs_may_do_what_the_steps_need_and_nothing_else():
     assert kinds - set(STEPS) == {"Lambda", "Condition", "Fail"}
     used = {f"sagemaker:{action}" for kind in kinds & set(STEPS) for action in STEPS[kind]}
     assert allowed("execution") == used | OF_EVERY_JOB | {"lambda:InvokeFunction"}
+
+
+def test_the_deployer_may_do_what_the_commands_call_and_nothing_else():
+    """Deploying, removing, logs, constraints, the bundle: each call is allowed, and each allowed action is called."""
+    sources = (ROOT / "include" / "infrastructure").glob("*.py")
+    used = called(sources, (*SERVICES, "iam", "lambda")) | OF_WHAT_IS_MADE
+    # The laptop has an inbox, production an MWAA and a key.
+    may = allowed("deployer") | allowed("deployer", "prod")
+    assert used - may == set()
+    assert {action for action in may - used if not action.startswith("kms:")} == set()
+    assert {action for action in allowed("deployer", "prod") if action.startswith("kms:")}
 
 
 @pytest.mark.parametrize("name", ["execution", "airflow", "lambda"])
