@@ -165,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check(target: Environment, *, sure: bool) -> int:
     """Show the cost, ask, run both sides, compare, destroy; returns the exit code."""
     total, lines = estimate(target, prices())
-    print("\n".join([*lines, f"Together about {total:.2f} USD in account {target.account}, {target.region}."]))
+    print("\n".join([*lines, f"Together about {total:.2f} USD in account {target.account}, {target.region},"]))
+    print(f"by the prices in {PRICES.relative_to(environment.REPO)}: compare them with AWS's first.")
     if target.name == "local":
         raise HouseError("local is no account.", "make aws-check ENV=<an environment of yours>")
     if not sure and (not sys.stdin.isatty() or input("Go on? Type yes: ").strip() != "yes"):

@@ -56,5 +56,5 @@ def of_run(steps: list[dict[str, Any]], deployed: dict[str, Any], pipeline: str)
 def words(cost: dict[str, Any]) -> str:
     """Return a cost in a person's words."""
     if cost["usd"] is None:
-        return f"no price for {', '.join(cost['unpriced'])}"
+        return f"no price for {', '.join(cost['unpriced'])}: add it to prices.yaml, then make deploy ACTION=apply"
     return f"about {cost['usd']:.2f} USD" if cost["usd"] >= 0.01 else "less than 0.01 USD"

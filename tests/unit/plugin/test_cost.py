@@ -47,7 +47,8 @@ def test_a_machine_without_a_price_is_named():
     """There is no sum then: a part of it would be taken for the whole."""
     found = cost.of_run([step("PrepareBatch", 60.0)], {**DEPLOYED, "prices_usd_per_hour": {}}, "batch_monitor")
     assert (found.usd, found.unpriced) == (None, ["ml.m5.large"])
-    assert cost.words(found.as_dict()) == "no price for ml.m5.large"
+    said = "no price for ml.m5.large: add it to prices.yaml, then make deploy ACTION=apply"
+    assert cost.words(found.as_dict()) == said
 
 
 def test_a_deployment_of_former_days_has_no_cost():
