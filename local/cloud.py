@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 
+from include.infrastructure.job_logs import JOBS
 from local import environment
 from local.airflow import ENVIRONMENT
 from local.errors import HouseError
@@ -19,13 +20,6 @@ from sagemaker_batch import names
 
 FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 POLL_SECONDS = 0.2
-# Kind of a step's metadata, its member that names the job, and the log group of such jobs.
-JOB_LOGS = (
-    ("ProcessingJob", "Arn", "/aws/sagemaker/ProcessingJobs"),
-    ("QualityCheck", "CheckJobArn", "/aws/sagemaker/ProcessingJobs"),
-    ("TrainingJob", "Arn", "/aws/sagemaker/TrainingJobs"),
-    ("TransformJob", "Arn", "/aws/sagemaker/TransformJobs"),
-)
 
 
 class Cloud:
@@ -122,7 +116,7 @@ class Cloud:
 
     def job_log(self, step: dict[str, Any], lines: int = 15) -> list[str]:
         """Return the last lines that a step's job logged; empty when the step has no job or it never spoke."""
-        for kind, member, group in JOB_LOGS:
+        for kind, (member, group) in JOBS.items():
             arn = step.get("Metadata", {}).get(kind, {}).get(member)
             if not arn:
                 continue

@@ -10,6 +10,7 @@ from tests.integration import bad_input
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+PROOF = re.compile(r"`(tests/[\w./-]+)`")
 
 
 def test_the_page_on_bad_input_is_what_the_tests_send():
@@ -26,6 +27,13 @@ def test_every_link_between_pages_leads_somewhere(page):
         if not (ROOT / page.parent / target).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_proof_that_a_page_names_is_there(page):
+    """A test, or a folder of tests, that a claim leans on has not been moved or removed."""
+    named = set(PROOF.findall((ROOT / page).read_text(encoding="utf-8")))
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
 def test_every_verb_is_described():
