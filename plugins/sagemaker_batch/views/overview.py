@@ -10,11 +10,11 @@ from sagemaker_batch.views.calendar import Day
 from sagemaker_batch.views.reading import Deployed
 
 DAYS = 14
-# Which state of the newest day wants to be seen first.
+# States that wait for a person, the most urgent first; they do so until the day is another one.
+WAITING = (marks.FAILED, marks.HELD, marks.MISSING)
+# Which state of the newest day wants to be seen first where none waits.
 URGENCY = (
-    marks.FAILED,
-    marks.HELD,
-    marks.MISSING,
+    *WAITING,
     marks.DISCARDED,
     marks.RELEASED,
     marks.WARNED,
@@ -36,10 +36,19 @@ class Line:
         return self.days[max(self.days)] if self.days else None
 
     @property
-    def urgency(self) -> int:
-        """Its place in the list, lower first."""
-        newest = self.newest
-        return URGENCY.index(newest.mark) if newest else len(URGENCY)
+    def waiting(self) -> list[tuple[marks.Mark, int]]:
+        """How many of the days wait for a person, by state."""
+        known = [day.mark for day in self.days.values()]
+        return [(mark, known.count(mark)) for mark in WAITING if mark in known]
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Its place in the list, lower first: by what waits, then by its newest day."""
+        newest, waiting = self.newest, self.waiting
+        return (
+            WAITING.index(waiting[0][0]) if waiting else len(WAITING),
+            URGENCY.index(newest.mark) if newest else len(URGENCY),
+        )
 
 
 def head(number: int) -> list[Html]:
@@ -94,15 +103,24 @@ def _card(root: str, line: Line, today: date) -> Html:
         ),
         tag("ol", strip, class_="strip"),
         tag(
-            "p",
-            marks.badge(newest.mark) if newest else None,
-            " ",
-            about,
-            f" Model version {entry.version}." if entry else None,
+            "div",
+            tag(
+                "p",
+                marks.badge(newest.mark) if newest else None,
+                " ",
+                about,
+                f" Model version {entry.version}." if entry else None,
+            ),
+            tag("p", f"Needs someone: {_waiting(line)}.", class_="muted") if line.waiting else None,
             class_="newest",
         ),
         class_="case",
     )
+
+
+def _waiting(line: Line) -> str:
+    told = [f"{figures.count(number, 'day' if number == 1 else 'days')} {mark.word}" for mark, number in line.waiting]
+    return ", ".join(told)
 
 
 def _sentence(day: Day) -> str:
