@@ -3,6 +3,9 @@
 A key, a network, an inbox or an MWAA of the environment adds the statements of kms.json, network.json,
 deployer-inbox.json and deployer-mwaa.json to the roles that need them. The deployer's policy is for whoever types the
 commands of this folder; no deployment makes that role.
+Pipelines and groups are named one by one while the document stays below IAM's limit of characters (quotas of IAM:
+10,240 for the inline policies of a role, 6,144 for a managed policy); beyond it, by the ends that our names have in
+this environment, which take the same room for a hundred use cases as for one.
 `python -m include.infrastructure policies --environment prod` writes all of them, for teams whose roles others make.
 """
 
@@ -19,20 +22,39 @@ FOLDER = Path(__file__).parent / "policies"
 # Which statements of an environment's own come to which policy.
 NEED_KEY, NEED_NETWORK = {"execution", "airflow", "deployer"}, {"execution"}
 ADDITIONS = {"kms", "network", "deployer-inbox", "deployer-mwaa"}
+# Characters without white space. The deployer's is made to be attached as a managed policy, the roles' are inline.
+INLINE_LIMIT, MANAGED_LIMIT = 10_240, 6_144
 
 
 def policy(name: str, environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
-    """Return the policy document of policies/<name>.json, with what the environment adds to it."""
+    """Return the policy document of policies/<name>.json, with what the environment adds to it.
+
+    It names the resources of each use case, or, where that would exceed IAM's limit, what all of them have in common.
+    """
+    named = _document(name, environment, [use_case.name for use_case in use_cases])
+    if size(named) <= (MANAGED_LIMIT if name == "deployer" else INLINE_LIMIT):
+        return named
+    return _document(name, environment, ["*"])
+
+
+def size(document: dict[str, Any]) -> int:
+    """Return the length of a policy as IAM counts it: without white space."""
+    return len(json.dumps(document, separators=(",", ":")))
+
+
+def pipeline_names(use_case: str, environment: str) -> list[str]:
+    """Return the names of a use case's pipelines; of `*`, what those of all use cases end with."""
+    kinds = (names.train_pipeline, names.batch_pipeline, names.quality_pipeline)
+    return [kind(use_case, environment) for kind in kinds]
+
+
+def _document(name: str, environment: Environment, use_cases: list[str]) -> dict[str, Any]:
     at = f"arn:aws:sagemaker:{environment.region}:{environment.account}"
     pipelines, registry = [], []
     for use_case in use_cases:
-        for pipeline in (
-            names.train_pipeline(use_case.name, environment.name),
-            names.batch_pipeline(use_case.name, environment.name),
-            names.quality_pipeline(use_case.name, environment.name),
-        ):
+        for pipeline in pipeline_names(use_case, environment.name):
             pipelines += [f"{at}:pipeline/{pipeline}", f"{at}:pipeline/{pipeline}/*"]
-        group = names.model_package_group(use_case.name, environment.name)
+        group = names.model_package_group(use_case, environment.name)
         registry += [f"{at}:model-package-group/{group}", f"{at}:model-package/{group}/*"]
     values = {
         "account": environment.account,

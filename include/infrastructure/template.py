@@ -14,12 +14,14 @@ from typing import Any
 
 from include.infrastructure import access, command, storage
 from include.infrastructure.environment import Environment
-from include.infrastructure.policies import policy
+from include.infrastructure.policies import pipeline_names, policy, size
 from include.infrastructure.site import Site
 from sagemaker_batch import names
 from sagemaker_batch.use_case import UseCase
 
 LOG_DAYS = 90
+# Characters of an event pattern: a quota of EventBridge.
+PATTERN_LIMIT = 2_048
 LOGICAL = {"execution": "ExecutionRole", "lambda": "LambdaRole", "airflow": "AirflowRole"}
 
 
@@ -151,16 +153,6 @@ def _alerts(environment: Environment) -> dict[str, Any]:
 
 def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
     """Return the log group, the rule and the alarms that watch beside Airflow: they work when Airflow does not."""
-    at = f"arn:aws:sagemaker:{environment.region}:{environment.account}:pipeline"
-    pipelines = [
-        f"{at}/{name}"
-        for use_case in use_cases
-        for name in (
-            names.train_pipeline(use_case.name, environment.name),
-            names.batch_pipeline(use_case.name, environment.name),
-            names.quality_pipeline(use_case.name, environment.name),
-        )
-    ]
     function = names.lambda_function(environment.name)
     prefix = f"sagemaker-batch-{environment.name}"
     alarm = {
@@ -188,11 +180,7 @@ def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, A
             "Properties": {
                 "Name": f"{prefix}-failed-executions",
                 "Description": "Executions that failed, told also when Airflow cannot.",
-                "EventPattern": {
-                    "source": ["aws.sagemaker"],
-                    "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
-                    "detail": {"currentPipelineExecutionStatus": ["Failed"], "pipelineArn": pipelines},
-                },
+                "EventPattern": _failed(environment, use_cases),
                 "State": "ENABLED",
                 "Targets": [{"Id": "alerts", "Arn": {"Ref": "AlertTopic"}}],
             },
@@ -220,6 +208,27 @@ def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, A
             },
         },
     }
+
+
+def _failed(environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
+    """Return the pattern of our failed executions: by each pipeline's ARN, or by the ends of their names.
+
+    The ends are what fits when there are more use cases than EventBridge's limit has room for.
+    """
+
+    def pattern(pipelines: list[Any]) -> dict[str, Any]:
+        return {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+            "detail": {"currentPipelineExecutionStatus": ["Failed"], "pipelineArn": pipelines},
+        }
+
+    at = f"arn:aws:sagemaker:{environment.region}:{environment.account}:pipeline"
+    every = [name for use_case in use_cases for name in pipeline_names(use_case.name, environment.name)]
+    named = pattern([f"{at}/{name}" for name in every])
+    if size(named) <= PATTERN_LIMIT:
+        return named
+    return pattern([{"suffix": name.removeprefix("*")} for name in pipeline_names("*", environment.name)])
 
 
 def _tags(environment: Environment) -> dict[str, Any]:
