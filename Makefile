@@ -22,7 +22,7 @@ down: install ## stop what `make up` started; its state stays in .local/
 	@$(AWS_PYTHON) -m local.down
 
 logs: install ## follow the logs of what `make up` started; RUN=<use case>/<day> or an ARN prints those of its jobs (ENV=)
-	@$(AWS_PYTHON) -m local.logs --run "$(RUN)" --environment $(ENV)
+	@$(AWS_PYTHON) -m local.logs --run "$(RUN)" --environment "$(ENV)"
 
 test: ## every test within 15 minutes, warnings as errors (ARGS='-k word' goes to pytest)
 	@$(PYTHON) local/install.py airflow aws authoring
@@ -45,20 +45,20 @@ lint: install ## ruff, mypy and the import rules
 ACTION ?= plan
 ENV ?= local
 deploy: install ## the AWS side: ACTION=plan|apply|status|destroy|policies ENV=<environment> ARGS=; ENV=local needs `make up`
-	@$(AWS_PYTHON) -m local.deploy $(ACTION) --environment $(ENV) $(ARGS)
+	@$(AWS_PYTHON) -m local.deploy "$(ACTION)" --environment "$(ENV)" $(ARGS)
 
 pipelines: ## compile the pipelines of ENV=<environment> to JSON, with the SageMaker SDK
 	@$(PYTHON) local/install.py authoring
-	.venv-authoring/bin/python -m include.pipelines compile --environment $(ENV)
+	.venv-authoring/bin/python -m include.pipelines compile --environment "$(ENV)"
 
 dist: install ## the packages sagemaker_batch and sagemaker_local as wheels in dist/, the same bytes for the same sources
 	@$(AWS_PYTHON) -m local.dist
 
 mwaa: install ## the bundle of Amazon MWAA in dist/mwaa, the same bytes for the same sources (ENV=<environment>)
-	@$(AWS_PYTHON) -m include.infrastructure.bundle build --environment $(ENV)
+	@$(AWS_PYTHON) -m include.infrastructure.bundle build --environment "$(ENV)"
 
 mwaa-upload: install ## make mwaa, and put what differs into MWAA's bucket; says how to take it and how to go back
-	@$(AWS_PYTHON) -m include.infrastructure.bundle upload --environment $(ENV)
+	@$(AWS_PYTHON) -m include.infrastructure.bundle upload --environment "$(ENV)"
 
 bench: ## measure the analyzer beside a parse-only pass and its peers, and write docs/performance.md; takes long (QUICK=1: a glance, nothing written)
 	@$(PYTHON) local/install.py aws
@@ -77,10 +77,10 @@ locks: ## write requirements/*.txt anew from the .in files (ARGS='aws --upgrade'
 
 PROBLEM ?= binary_classification
 new-use-case: install ## a commented use-case file with every key, and scripts that work (NAME=... PROBLEM=binary_classification|regression)
-	@$(AWS_PYTHON) -m local.new_use_case $(NAME) --problem $(PROBLEM)
+	@$(AWS_PYTHON) -m local.new_use_case "$(NAME)" --problem "$(PROBLEM)"
 
 constraints: install ## limits of a use case: suggested, overridden, and what each change would have flagged on the last 30 days (USE_CASE=churn ENV=)
-	@$(AWS_PYTHON) -m local.constraints --use-case "$(USE_CASE)" --environment $(ENV) $(ARGS)
+	@$(AWS_PYTHON) -m local.constraints --use-case "$(USE_CASE)" --environment "$(ENV)" $(ARGS)
 
 on-call: install ## write docs/on-call.md anew: false alarms and missed drift of seeded days, lost alerts, seconds, who is woken
 	@$(AWS_PYTHON) -m local.on_call
@@ -89,7 +89,7 @@ wheelhouse: ## fetch what the bundled monitor needs on AWS into dist/wheelhouse;
 	@PYTHONPATH=$(CURDIR) $(PYTHON) -m include.infrastructure.wheelhouse
 
 template: install ## the CloudFormation template of ENV=<environment> in dist/cloudformation
-	@$(AWS_PYTHON) -m include.infrastructure.template --environment $(ENV)
+	@$(AWS_PYTHON) -m include.infrastructure.template --environment "$(ENV)"
 
 reference: install ## write docs/reference.md anew from the code: keys, Params, options, parameters, verbs
 	@$(AWS_PYTHON) -m local.reference
@@ -104,14 +104,14 @@ coverage: install ## record what the tests of sagemaker_local see of each operat
 	@$(AWS_PYTHON) -m sagemaker_local.coverage
 
 compose-secrets: install ## write .env for docker-compose.yaml with fresh secrets, once (ENV=<environment>)
-	@$(AWS_PYTHON) -m local.compose --environment $(ENV)
+	@$(AWS_PYTHON) -m local.compose --environment "$(ENV)"
 
 audit: install ## look for known vulnerabilities in every lock (pip-audit, asks its database)
 	@for lock in airflow aws authoring docs; do echo "== $$lock"; $(UVX) pip-audit==2.10.1 --requirement requirements/$$lock.txt --require-hashes --disable-pip --progress-spinner off || failed=1; done; test -z "$$failed"
 
 sbom: install ## a software bill of materials of every lock in dist/sbom (CycloneDX)
 	@mkdir -p dist/sbom
-	@for lock in airflow aws authoring docs; do $(UVX) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$lock.txt --output-file dist/sbom/$$lock.json && echo dist/sbom/$$lock.json; done
+	@for lock in airflow aws authoring docs; do $(UVX) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$lock.txt --output-file dist/sbom/$$lock.json && echo dist/sbom/$$lock.json || exit 1; done
 
 aws-check: install ## both pipelines on a real account beside the local SageMaker, field by field; shows the cost, asks, destroys (ENV=)
-	@$(AWS_PYTHON) -m local.aws_check --environment $(ENV) $(ARGS)
+	@$(AWS_PYTHON) -m local.aws_check --environment "$(ENV)" $(ARGS)

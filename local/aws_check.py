@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 
+from include.infrastructure.command import INTERRUPTED, asked
 from include.infrastructure.environment import Environment, EnvironmentFileError, load_environment
 from include.infrastructure.job_logs import steps_of
 from include.infrastructure.machines import PRICES, PricesError, prices
@@ -49,13 +50,17 @@ def estimate(target: Environment, prices: dict[str, float]) -> tuple[float, list
         HouseError: a machine has no price.
     """
     total, lines = 0.0, []
-    for kind, count in JOBS.items():
+    counts = target.instance_counts
+    machines = {"processing": counts.monitoring, "training": 1, "transform": counts.transform}
+    for kind, jobs in JOBS.items():
         machine = getattr(target.instances, kind)
         if machine not in prices:
             raise HouseError(f"{machine} has no price.", f"Add it to {PRICES.relative_to(environment.REPO)}.")
-        cost = count * MINUTES_A_JOB / 60 * prices[machine]
+        # Not every processing job has several machines: rather too much than too little.
+        cost = jobs * machines[kind] * MINUTES_A_JOB / 60 * prices[machine]
         total += cost
-        lines.append(f"{count} {kind} jobs of about {MINUTES_A_JOB} minutes on {machine}: {cost:.2f} USD")
+        several = f"{machines[kind]} " if machines[kind] > 1 else ""
+        lines.append(f"{jobs} {kind} jobs of about {MINUTES_A_JOB} minutes on {several}{machine}: {cost:.2f} USD")
     return total, lines
 
 
@@ -160,6 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (EnvironmentFileError, HouseError, PricesError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; what had been made on the account was removed as said above.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def check(target: Environment, *, sure: bool) -> int:
@@ -169,9 +177,10 @@ def check(target: Environment, *, sure: bool) -> int:
     print(f"by the prices in {PRICES.relative_to(environment.REPO)}: compare them with AWS's first.")
     if target.name == "local":
         raise HouseError("local is no account.", "make aws-check ENV=<an environment of yours>")
-    if not sure and (not sys.stdin.isatty() or input("Go on? Type yes: ").strip() != "yes"):
+    if not sure and (not sys.stdin.isatty() or asked("Go on? Type yes: ") != "yes"):
         print("Nothing was done.")
         return 1
+    refuse_deployed(target)
     with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "house", Ports.free()) as house:
         house.start_aws()
         here = _side("local", Path(folder) / "local.json", environment.aws(house.aws.url))
@@ -185,24 +194,46 @@ def check(target: Environment, *, sure: bool) -> int:
     return int(bool(found))
 
 
+def refuse_deployed(target: Environment) -> None:
+    """Refuse an environment of which anything is there, or of which that cannot be told: the check destroys with data.
+
+    Raises:
+        HouseError: something is there, or the account did not answer all that was asked.
+    """
+    status = _infrastructure("status", target.name, capture=True)
+    lines = status.stdout.splitlines()
+    if any(line.startswith(("ready", "differs")) for line in lines):
+        raise HouseError(
+            f"{target.name} is deployed already.", "Use an environment that is not, such as a copy of dev."
+        )
+    # The closing line is missing where it broke off: what was not looked at may be there.
+    if not any(line.startswith(f"{target.name}: ") for line in lines):
+        raise HouseError(
+            f"What {target.name} has on the account could not be read, so nothing was done.\n{status.stderr.strip()}",
+            "Mend that and repeat.",
+        )
+
+
 def on_account(target: Environment) -> dict[str, list[str]]:
     """Deploy to the account, run the side there, and destroy everything again, whatever happened.
 
     Raises:
-        HouseError: something of the environment is there already, or a step failed.
+        HouseError: something of the environment is there already, a step failed, or something could not be removed.
     """
-    status = _infrastructure("status", target.name, capture=True)
-    if any(line.startswith(("ready", "differs")) for line in status.stdout.splitlines()):
-        raise HouseError(
-            f"{target.name} is deployed already.", "Use an environment that is not, such as a copy of dev."
-        )
+    refuse_deployed(target)
     try:
         if _infrastructure("apply", target.name).returncode != 0:
             raise HouseError("The deployment failed; its message stands above.", "Mend it and repeat.")
         with tempfile.TemporaryDirectory() as folder:
-            return _side(target.name, Path(folder) / "aws.json", {})
+            found = _side(target.name, Path(folder) / "aws.json", {})
     finally:
-        _infrastructure("destroy", target.name, "--data", "--yes")
+        removed = _infrastructure("destroy", target.name, "--data", "--yes").returncode == 0
+        if not removed:
+            print(f"error: not everything of {target.name} was removed; it may go on costing.", file=sys.stderr)
+            print(f"  -> make deploy ACTION=destroy ENV={target.name} ARGS=--data", file=sys.stderr)
+    if not removed:
+        raise HouseError("The check ends here, without a comparison.", "Remove what is left, as said above.")
+    return found
 
 
 def _side(name: str, file: Path, variables: dict[str, str]) -> dict[str, list[str]]:

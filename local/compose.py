@@ -64,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileExistsError:
         print(f"{given.out} is there already and was left as it is. Remove it for new secrets.", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{given.out} cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
     print(f"{given.out} written; it holds secrets and is never committed.")
     if environment.name != LAPTOP:
         print("Add AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where needed, AWS_SESSION_TOKEN.")

@@ -11,6 +11,9 @@ from local.airflow import ENVIRONMENT
 from local.errors import HouseError
 from local.house import home, running
 
+# For a command that was interrupted, to say where it stands.
+GRACE_SECONDS = 20
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `python -m include.infrastructure`; its exit code is ours."""
@@ -32,7 +35,16 @@ def run(module: str, first: str, name: str, others: Sequence[str] = ()) -> int:
             return 1
     variables["PYTHONPATH"] = environment.python_path()
     command = [sys.executable, "-m", module, first, "--environment", name, *others]
-    return subprocess.run(command, env=variables, cwd=environment.REPO, check=False).returncode
+    with subprocess.Popen(command, env=variables, cwd=environment.REPO) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal told the command as well: it says what stands, and ends by itself.
+            try:
+                return process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                return process.wait()
 
 
 if __name__ == "__main__":

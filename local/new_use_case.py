@@ -5,8 +5,10 @@ description and default.
 """
 
 import argparse
+import contextlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -141,7 +143,7 @@ def create(name: str, problem: str, root: Path = REPO) -> list[Path]:
     """Write the files of a use case and return them.
 
     Raises:
-        NewUseCaseError: the name is none, or something of that name is there already.
+        NewUseCaseError: the name is none, something of that name is there already, or the files cannot be written.
     """
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > NAME_LIMIT:
         raise NewUseCaseError(
@@ -153,14 +155,23 @@ def create(name: str, problem: str, root: Path = REPO) -> list[Path]:
     there = [str(path.relative_to(root)) for path in (file, folder) if path.exists()]
     if there:
         raise NewUseCaseError(f"{' and '.join(there)} is there already; nothing was written.")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True)
     written = {file: use_case_file(problem)}
     for script in SCRIPTS:
         about = ABOUT[script].format(name=name)
         written[folder / script] = SCRIPT.format(about=about, module=script.removesuffix(".py"))
-    for path, text in written.items():
-        path.write_text(text, encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        for path, text in written.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        # A half would stand in the way of the next try.
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            file.unlink()
+        raise NewUseCaseError(
+            f"{error.filename} cannot be written: {error.strerror}. Nothing was left behind; check owner and rights."
+        ) from error
     load_use_case(file)
     return list(written)
 

@@ -71,7 +71,7 @@ def _agreed(name: str) -> bool:
     if not sys.stdin.isatty():
         print("Nobody is there to ask; --yes removes without asking.", file=sys.stderr)
         return False
-    return input(f"Type the environment's name ({name}) to remove all of this: ").strip() == name
+    return command.asked(f"Type the environment's name ({name}) to remove all of this: ") == name
 
 
 def write_policies(environment: Environment, use_cases: list[UseCase], out: Path) -> int:

@@ -13,6 +13,8 @@ from sagemaker_batch.use_case import UseCase, UseCaseError, load_use_case
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = ROOT / "dags" / "use_cases"
+# What a shell calls the end by Ctrl-C.
+INTERRUPTED = 130
 FORESEEN: tuple[type[Exception], ...] = (EnvironmentFileError, UseCaseError, DeploymentError)
 
 
@@ -46,7 +48,7 @@ def use_cases(given: argparse.Namespace) -> list[UseCase]:
 
 
 def run(work: Callable[[], int], *foreseen: type[Exception]) -> int:
-    """Do the work and return its exit code; of what goes wrong print the message, and return 1.
+    """Do the work and return its exit code; of what goes wrong print the message, and return 1 (130 for Ctrl-C).
 
     Args:
         work: what the command does.
@@ -63,4 +65,23 @@ def run(work: Callable[[], int], *foreseen: type[Exception]) -> int:
             "a deployment keeps what it made and finds it again.",
             file=sys.stderr,
         )
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"{error.filename} cannot be read or written: {error.strerror}. Check its owner and rights, and the disk.",
+            file=sys.stderr,
+        )
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was done so far stands; the same command finds it and goes on.", file=sys.stderr)
+        return INTERRUPTED
     return 1
+
+
+def asked(question: str) -> str:
+    """Return what a person answers; nothing when the input ends (Ctrl-D)."""
+    try:
+        return input(question).strip()
+    except EOFError:
+        print()
+        return ""

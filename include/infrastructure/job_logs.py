@@ -63,11 +63,18 @@ def execution_of(site: Site, run: str) -> str:
     found = re.fullmatch(r"([a-z0-9_]+)/(\d{4}-\d{2}-\d{2})", run)
     if found is None:
         raise DeploymentError(f"{run!r} is neither an execution's ARN nor <use case>/<day>, such as churn/2026-03-03.")
-    use_case, day = found[1], date.fromisoformat(found[2])
+    use_case, day = found[1], _day(found[2])
     judged = history.judged_days(site.s3, site.environment.bucket, use_case, day, day)
     if not judged:
         raise DeploymentError(f"{use_case} has no verdict for {day} in {site.environment.name}: it was not judged.")
     return str(judged[0]["execution"]["arn"])
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise DeploymentError(f"{text} is no day of the calendar. Type RUN=<use case>/<year>-<month>-<day>.") from error
 
 
 def lines_of(site: Site, step: Step) -> Iterator[str]:
@@ -91,8 +98,8 @@ def _events(site: Site, group: str, stream: str) -> Iterator[str]:
         for event in answer["events"]:
             moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
             yield f"{moment:%H:%M:%S} {event['message'].rstrip()}"
-        # The end is told by the same token twice.
-        if token.get("nextToken") == answer["nextForwardToken"] or not answer["events"]:
+        # The end is told by the same token twice; a page may be empty before it.
+        if token.get("nextToken") == answer["nextForwardToken"]:
             return
         token = {"nextToken": answer["nextForwardToken"]}
 

@@ -186,6 +186,19 @@ def _versions(site: Site, prefix: str) -> list[dict[str, str]]:
 
 
 def _remove_versions(site: Site, versions: list[dict[str, str]]) -> None:
+    """Remove versions of objects.
+
+    Raises:
+        DeploymentError: S3 kept some of them.
+    """
     for start in range(0, len(versions), 1000):
         part = versions[start : start + 1000]
-        site.s3.delete_objects(Bucket=site.environment.bucket, Delete={"Objects": part, "Quiet": True})
+        answer = site.s3.delete_objects(Bucket=site.environment.bucket, Delete={"Objects": part, "Quiet": True})
+        # A refusal of single objects is no error of the call.
+        kept = answer.get("Errors", [])
+        if kept:
+            first = kept[0]
+            raise DeploymentError(
+                f"S3 kept {len(kept)} of {len(part)} objects of {site.environment.bucket}, such as {first.get('Key')}: "
+                f"{first.get('Code')}. Allow the deployer s3:DeleteObjectVersion, or wait, and destroy again."
+            )

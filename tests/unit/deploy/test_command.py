@@ -1,5 +1,8 @@
 """The shell of the commands: each is told its environment in the same way, and says in the same way what went wrong."""
 
+import io
+from types import SimpleNamespace
+
 import pytest
 
 from include.infrastructure import __main__ as deployment
@@ -33,6 +36,53 @@ def test_an_aws_that_does_not_answer_is_one_message(name, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.startswith("AWS refused or could not be reached: Could not connect")
     assert "Check AWS_ENDPOINT_URL" in said
+
+
+@pytest.mark.parametrize("name", ["mwaa", "template", "policies"])
+def test_a_folder_that_cannot_be_written_is_one_message(name, tmp_path, capsys):
+    """Its name and what is wrong with it; a file where the folder should be stands for one without rights."""
+    (tmp_path / "file").write_text("")
+    commands = {**COMMANDS, "policies": lambda options: deployment.main(["policies", *options])}
+    assert commands[name](["--out", str(tmp_path / "file" / "folder" / "out")]) == 1
+    said = capsys.readouterr().err
+    assert str(tmp_path / "file") in said
+    assert "cannot be read or written" in said
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(capsys):
+    """No traceback, and the exit code that a shell expects."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert command.run(interrupted) == 130
+    assert "goes on" in capsys.readouterr().err
+
+
+def test_no_answer_is_no_consent(monkeypatch):
+    """Ctrl-D at a question."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert command.asked("Sure? ") == ""
+
+
+def test_a_day_that_the_calendar_lacks_is_one_message(capsys):
+    """It has the form of a day, so only the calendar can tell."""
+    assert job_logs.main(["churn/2026-02-30"]) == 1
+    assert "2026-02-30 is no day of the calendar" in capsys.readouterr().err
+
+
+def test_logs_go_on_behind_an_empty_page():
+    """CloudWatch may answer with an empty page before the end; the end is the same token twice."""
+    event = {"timestamp": 1_772_000_000_000}
+    pages = [
+        ([{**event, "message": "one"}], "a"),
+        ([], "b"),
+        ([{**event, "message": "two"}], "c"),
+        ([], "c"),
+    ]
+    answers = iter([{"events": events, "nextForwardToken": token} for events, token in pages])
+    site = SimpleNamespace(logs=SimpleNamespace(get_log_events=lambda **_: next(answers)))
+    assert [line.split()[1] for line in job_logs._events(site, "group", "stream")] == ["one", "two"]
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden():

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from include.infrastructure import messaging, removal
 from include.infrastructure.__main__ import main
-from include.infrastructure.removal import _end_execution
+from include.infrastructure.removal import _end_execution, _remove_versions
 from include.infrastructure.site import DeploymentError, Site
 
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/abcdefghijkl"
@@ -79,3 +79,12 @@ def test_the_topic_gets_the_environments_key(aws, environment):
         "updated",
         "unchanged",
     ]
+
+
+def test_objects_that_s3_kept_are_told():
+    """S3 refuses single objects within an answer that is none: unread, they would count as removed."""
+    answer = {"Errors": [{"Key": "churn/x", "Code": "AccessDenied"}]}
+    s3 = SimpleNamespace(delete_objects=lambda **_: answer)
+    site = SimpleNamespace(s3=s3, environment=SimpleNamespace(bucket="b"))
+    with pytest.raises(DeploymentError, match=r"kept 1 of 2 objects of b, such as churn/x: AccessDenied"):
+        _remove_versions(site, [{"Key": "churn/x", "VersionId": "1"}, {"Key": "churn/y", "VersionId": "1"}])

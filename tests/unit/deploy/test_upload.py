@@ -25,8 +25,13 @@ def test_an_upload_changes_only_what_differs_and_says_the_way_back(aws, bucket, 
     """A second upload puts nothing; a changed plugins.zip comes with the command to take it and the one to go back."""
     first = upload(bucket, FILES)
     assert set(first) == set(FILES)
+    capsys.readouterr()
     assert upload(bucket, FILES) == {}
-    assert "Nothing differed" in capsys.readouterr().out
+    # The command once more: whoever was interrupted has not seen it.
+    again = capsys.readouterr().out
+    assert "Nothing differed" in again
+    assert f"--plugins-s3-path plugins.zip --plugins-s3-object-version {first['plugins.zip']}" in again
+    assert f"--startup-script-s3-path startup.sh --startup-script-s3-object-version {first['startup.sh']}" in again
     changed = {name: content for name, content in FILES.items() if name != "dags/old.py"} | {"plugins.zip": b"new"}
     second = upload(bucket, changed)
     assert set(second) == {"plugins.zip"}
@@ -36,6 +41,14 @@ def test_an_upload_changes_only_what_differs_and_says_the_way_back(aws, bucket, 
     assert f"--plugins-s3-object-version {first['plugins.zip']}" in said
     assert keys(aws) >= {"dags/batch_monitor.py", "dags/of_another_team.py", "plugins.zip"}
     assert "dags/old.py" not in keys(aws)
+
+
+def test_a_bucket_without_versions_is_refused_before_anything_is_put(aws, bucket):
+    """MWAA takes plugins.zip by its version; a command with an empty one would help nobody."""
+    aws("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    with pytest.raises(EnvironmentFileError, match="keeps no versions"):
+        upload(bucket, FILES)
+    assert keys(aws) == {"dags/of_another_team.py"}
 
 
 def test_an_environment_without_mwaa_says_what_to_add(environment):

@@ -1,5 +1,6 @@
 """The check against a real account, as far as it goes without one: its estimate, its comparison, its refusals."""
 
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -47,3 +48,51 @@ def test_the_laptop_is_no_account(capsys):
     """ENV=local would compare the local SageMaker with itself."""
     assert aws_check.main(["--environment", "local", "--yes"]) == 1
     assert "local is no account" in capsys.readouterr().err
+
+
+def test_several_machines_cost_more():
+    """The estimate is shown before anything is done, so it is rather too high than too low."""
+    one = load_environment("dev")
+    two = one.model_copy(update={"instance_counts": one.instance_counts.model_copy(update={"monitoring": 2})})
+    prices = {"ml.t3.medium": 0.06, "ml.m5.large": 0.12}
+    assert aws_check.estimate(two, prices)[0] - aws_check.estimate(one, prices)[0] == pytest.approx(6 * 0.06 * 5 / 60)
+
+
+class Infrastructure:
+    """Answers each verb as it is told to, and remembers what it was asked."""
+
+    def __init__(self, **answers):
+        self.answers, self.asked = answers, []
+
+    def __call__(self, verb, name, *others, capture=False):
+        self.asked.append(verb)
+        code, said, complained = self.answers.get(verb, (0, "", ""))
+        return subprocess.CompletedProcess([name, *others, capture], code, said, complained)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ((1, "missing       bucket               b\n", "AWS refused: AccessDenied on GetRole"), "AccessDenied"),
+        ((1, "", "Unable to locate credentials"), "Unable to locate credentials"),
+        ((1, "missing       bucket  b\nready         role   r\ndev: 1 missing, 1 ready.\n", ""), "deployed already"),
+    ],
+)
+def test_an_account_that_was_not_read_to_the_end_is_left_alone(status, reason, monkeypatch):
+    """What was not looked at may be in use, and the check ends by removing everything, data too."""
+    infrastructure = Infrastructure(status=status)
+    monkeypatch.setattr(aws_check, "_infrastructure", infrastructure)
+    with pytest.raises(HouseError, match=reason):
+        aws_check.on_account(load_environment("dev"))
+    assert infrastructure.asked == ["status"]
+
+
+def test_what_could_not_be_removed_is_told(monkeypatch, capsys):
+    """It goes on costing; the command that removes it stands there."""
+    infrastructure = Infrastructure(status=(1, "dev: 12 missing.\n", ""), destroy=(1, "", ""))
+    monkeypatch.setattr(aws_check, "_infrastructure", infrastructure)
+    monkeypatch.setattr(aws_check, "_side", lambda *_: {})
+    with pytest.raises(HouseError, match="without a comparison"):
+        aws_check.on_account(load_environment("dev"))
+    assert infrastructure.asked == ["status", "apply", "destroy"]
+    assert "make deploy ACTION=destroy ENV=dev ARGS=--data" in capsys.readouterr().err

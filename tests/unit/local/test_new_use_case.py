@@ -88,3 +88,21 @@ def test_a_use_cases_own_script_is_the_one_that_runs(tmp_path, monkeypatch):
 
     assert "use_cases/energy_use/prepare.py" in code_files("managed", "energy_use", root)
     assert "use_cases/energy_use/prepare.py" not in code_files("managed", "churn", root)
+
+
+@pytest.mark.parametrize("name", ["", "Water", "water-use", "water use", "../water", "1water", "w" * 60, "--help"])
+def test_what_is_no_name_is_told_with_one_that_is(name, tmp_path):
+    """Whatever `make new-use-case NAME=` hands on, also nothing."""
+    with pytest.raises(new_use_case.NewUseCaseError, match="such as energy_use"):
+        new_use_case.create(name, "regression", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_leaves_no_half_behind(tmp_path):
+    """The next try would say that it is there already."""
+    (tmp_path / "include").write_text("a file where the folder belongs")
+    with pytest.raises(new_use_case.NewUseCaseError, match="cannot be written"):
+        new_use_case.create("water_use", "regression", tmp_path)
+    assert not (tmp_path / "dags" / "use_cases" / "water_use.yaml").exists()
+    (tmp_path / "include").unlink()
+    assert new_use_case.create("water_use", "regression", tmp_path)
