@@ -128,7 +128,9 @@ def test_labels_of_several_days_are_judged_in_one_run_and_a_drop_is_told(house):
     assert found[LATE]["metrics"]["accuracy"]["bound"] == 0.8
     assert (found[EARLY]["rolling"]["days"], found[LATE]["rolling"]["days"]) == (1, 2)
     assert len({request["ClientRequestToken"] for request in sagemaker.started}) == 2
-    sent = {item["Name"]: item["Value"] for item in sagemaker.started[0]["PipelineParameters"]}
+    # The two starts are mapped, and run in any order.
+    requests = [{item["Name"]: item["Value"] for item in made["PipelineParameters"]} for made in sagemaker.started]
+    (sent,) = [request for request in requests if str(EARLY) in request["LabelsUri"]]
     assert sent == {
         "PredictionsUri": f"s3://{house.bucket}/churn/batches/dt={EARLY}/scored1/predictions/",
         "LabelsUri": f"s3://{house.bucket}/churn/ground_truth/dt={EARLY}/",
