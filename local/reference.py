@@ -40,6 +40,8 @@ OPTIONS = {
     "max_executions": "Slots of that pool, that is executions at work at the same time. Default: what the pool has; "
     "a new one gets 16.",
     "use_cases_folder": "Folder of the use-case files. Default: `use_cases` beside the DAG files.",
+    "registry_queue": "URL of the queue that the template's rule puts approvals into; there is then a DAG "
+    "`model_registry_watcher`. Default: none, and the watchdogs look.",
     "poll_seconds": "Seconds between two looks at an execution. Default: 30.",
     "first_poll_seconds": "Seconds before the first look. Default: 10.",
 }

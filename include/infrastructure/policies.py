@@ -66,6 +66,7 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
         "airflow_role": names.airflow_role(environment.name),
         "topic": names.alert_topic(environment.name),
         "inbox": names.alert_inbox(environment.name),
+        "registry_queue": names.registry_queue(environment.name),
         "pipeline_arns": json.dumps(pipelines),
         "registry_arns": json.dumps(registry),
         "kms_key": environment.kms_key or "",

@@ -22,6 +22,7 @@ from sagemaker_batch.use_case import UseCase
 LOG_DAYS = 90
 # Characters of an event pattern: a quota of EventBridge.
 PATTERN_LIMIT = 2_048
+QUEUE_SECONDS = 1_209_600
 LOGICAL = {"execution": "ExecutionRole", "lambda": "LambdaRole", "airflow": "AirflowRole"}
 
 
@@ -52,6 +53,7 @@ def template(environment: Environment, use_cases: list[UseCase]) -> dict[str, An
         "Outputs": {
             "AirflowRoleArn": {"Value": {"Fn::GetAtt": ["AirflowRole", "Arn"]}},
             "AlertTopicArn": {"Value": {"Ref": "AlertTopic"}},
+            "RegistryQueueUrl": {"Value": {"Ref": "RegistryQueue"}},
             "BucketName": {"Value": {"Ref": "Bucket"}},
         },
     }
@@ -183,6 +185,55 @@ def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, A
                 "EventPattern": _failed(environment, use_cases),
                 "State": "ENABLED",
                 "Targets": [{"Id": "alerts", "Arn": {"Ref": "AlertTopic"}}],
+            },
+        },
+        "ApprovedModels": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "Name": f"{prefix}-approved-models",
+                "Description": "Versions that were approved, for the watcher of Airflow's option registry_queue.",
+                "EventPattern": {
+                    "source": ["aws.sagemaker"],
+                    "detail-type": ["SageMaker Model Package State Change"],
+                    "detail": {
+                        "ModelApprovalStatus": ["Approved"],
+                        "ModelPackageGroupName": [
+                            names.model_package_group(use_case.name, environment.name) for use_case in use_cases
+                        ],
+                    },
+                },
+                "State": "ENABLED",
+                "Targets": [{"Id": "watcher", "Arn": {"Fn::GetAtt": ["RegistryQueue", "Arn"]}}],
+            },
+        },
+        "RegistryQueue": {
+            "Type": "AWS::SQS::Queue",
+            "DeletionPolicy": "Delete",
+            "UpdateReplacePolicy": "Delete",
+            "Properties": {
+                "QueueName": names.registry_queue(environment.name),
+                "MessageRetentionPeriod": QUEUE_SECONDS,
+                "SqsManagedSseEnabled": True,
+                **_tags(environment),
+            },
+        },
+        "RegistryQueuePolicy": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [{"Ref": "RegistryQueue"}],
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Sid": "OnlyTheRuleWrites",
+                            "Effect": "Allow",
+                            "Principal": {"Service": "events.amazonaws.com"},
+                            "Action": "sqs:SendMessage",
+                            "Resource": {"Fn::GetAtt": ["RegistryQueue", "Arn"]},
+                            "Condition": {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ApprovedModels", "Arn"]}}},
+                        }
+                    ],
+                },
             },
         },
         "FunctionErrors": {

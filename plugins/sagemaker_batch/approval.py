@@ -5,7 +5,7 @@ from typing import Any
 
 from sagemaker_batch.comparison import LARGEST, Side, better, confusion, differences, reliability, table
 from sagemaker_batch.names import REVIEW_COMMENT
-from sagemaker_batch.registry import APPROVE_COMMAND, REJECT_COMMAND, one_line
+from sagemaker_batch.registry import AIRFLOW_USER, APPROVE_COMMAND, REJECT_COMMAND, RULE, one_line
 from sagemaker_batch.use_case import UseCase
 
 
@@ -26,11 +26,13 @@ class Answer:
 def read_answer(found: dict[str, Any] | None, rule: dict[str, Any]) -> Answer:
     """Return the reviewer's answer, as the asking task left it, or the rule's when nobody was asked."""
     if found is None:
-        return Answer("rule", rule["why"])
+        return Answer(RULE, rule["why"])
     user = found.get("responded_by_user") or {}
     name = str(user.get("name") or user.get("id") or "unknown")
     return Answer(
-        f"airflow/{name}", str(found.get("params_input", {}).get(REVIEW_COMMENT) or ""), str(found["responded_at"])
+        f"{AIRFLOW_USER}{name}",
+        str(found.get("params_input", {}).get(REVIEW_COMMENT) or ""),
+        str(found["responded_at"]),
     )
 
 

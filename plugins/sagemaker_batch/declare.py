@@ -31,6 +31,12 @@ def use_cases(dag_file: str, dag_id: Callable[[str], str]) -> Iterator[UseCase |
             yield error
 
 
+def use_case_names(dag_file: str) -> list[str]:
+    """Return the names of all use cases of the folder, without reading their files."""
+    folder = Path(use_cases_folder(str(Path(dag_file).parent / "use_cases")))
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
 def timetable(cron: str | None, zone: str) -> CronDataIntervalTimetable | None:
     """Return a timetable with real data intervals, which a plain cron string would not have."""
     return CronDataIntervalTimetable(cron, timezone=zone) if cron else None

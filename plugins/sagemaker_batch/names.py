@@ -51,6 +51,11 @@ def alert_inbox(environment: str) -> str:
     return f"sagemaker-batch-inbox-{environment}"
 
 
+def registry_queue(environment: str) -> str:
+    """Name of the SQS queue that hears of approvals, where an environment has one."""
+    return f"sagemaker-batch-registry-{environment}"
+
+
 def execution_role(environment: str) -> str:
     """Name of the role that pipelines and their jobs run as."""
     return f"sagemaker-batch-execution-{environment}"

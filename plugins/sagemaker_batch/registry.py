@@ -18,6 +18,8 @@ APPROVE_COMMAND = "python -m sagemaker_batch.registry approve"
 REJECT_COMMAND = "python -m sagemaker_batch.registry reject"
 # Customer metadata of an approval: when, and by whom.
 APPROVAL = ("ApprovedAt", "ApprovedBy")
+# Who approved, when it was no person of the console or the command line.
+RULE, AIRFLOW_USER = "rule", "airflow/"
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # Values of CustomerMetadataProperties: [\p{L}\p{Z}\p{N}_.:/=+\-@]*, at most 256 characters.
 METADATA_LIMIT = 256
@@ -58,6 +60,19 @@ class ModelVersion:
     approved_by: str
     quality_statistics_uri: str = ""
     quality_constraints_uri: str = ""
+
+    @property
+    def decided_in_airflow(self) -> bool:
+        """Whether a reviewer in Airflow or the rule approved it, in a run that tells of it itself."""
+        return self.approved_by == RULE or self.approved_by.startswith(AIRFLOW_USER)
+
+    def as_event(self) -> dict[str, Any]:
+        """Return what the asset event of its approval carries."""
+        return {
+            "model_package_arn": self.arn,
+            "model_package_version": self.version,
+            "approved_by": self.approved_by or "somebody outside Airflow",
+        }
 
     def missing(self) -> list[str]:
         """Name what a version needs to score and be monitored, and this one lacks."""

@@ -2,7 +2,7 @@
 
 MWAA's configuration options, Astro's variables and plain Airflow all set it the same way, for example
 `AIRFLOW__SAGEMAKER_BATCH__BUCKET`. Read when a task runs, never when a DAG file is parsed, except for the folder of
-use cases.
+use cases and the registry's queue.
 """
 
 from dataclasses import dataclass
@@ -74,6 +74,11 @@ def job_url() -> str:
 def runbook_url() -> str:
     """Return the page of the runbook that alerts link to; empty when none is configured."""
     return option("runbook_url")
+
+
+def registry_queue() -> str:
+    """Return the URL of the queue that hears of approvals; empty when none is configured. Read when DAGs are parsed."""
+    return option("registry_queue")
 
 
 def use_cases_folder(default: str) -> str:

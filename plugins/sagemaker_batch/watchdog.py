@@ -76,11 +76,7 @@ class Watchdog:
         told = {event.extra.get("model_package_arn") for event in context["inlet_events"][self.model_approved]}
         if version.arn in told:
             raise AirflowSkipException(f"Version {version.version} was told already.")
-        context["outlet_events"][self.model_approved].extra = {
-            "model_package_arn": version.arn,
-            "model_package_version": version.version,
-            "approved_by": version.approved_by or "somebody outside Airflow",
-        }
+        context["outlet_events"][self.model_approved].extra = version.as_event()
         return version.arn
 
     @final

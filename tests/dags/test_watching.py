@@ -219,3 +219,19 @@ def test_listing_does_nothing_else(house):
     state, tasks = asked(house, "list")
     assert state == "success"
     assert {tasks[name] for name in ("release_predictions", "discard_predictions", "run_day_again")} == {"skipped"}
+
+
+def test_a_watcher_stands_where_a_queue_is_named(dags, monkeypatch):
+    """One trigger for the one queue, and who deletes comes after who tells; without a queue there is no DAG."""
+    assert dags("registry_watcher") == {}
+    monkeypatch.setenv("AIRFLOW__SAGEMAKER_BATCH__REGISTRY_QUEUE", "https://queue")
+    (dag,) = dags("registry_watcher").values()
+    assert set(dag.task_ids) == {"tell_approvals", "delete_messages"}
+    assert dag.task_dict["delete_messages"].upstream_task_ids == {"tell_approvals"}
+    tell = dag.task_dict["tell_approvals"]
+    told = [asset.name for asset in tell.inlets]
+    assert told == ["sagemaker_batch/registry_events", "churn/model_approved", "energy_use/model_approved"]
+    assert [alias.name for alias in tell.outlets] == ["sagemaker_batch/approvals"]
+    (watched,) = dag.timetable.asset_condition.objects
+    (watcher,) = watched.watchers
+    assert watcher.trigger.serialize()[1] == {"queue_url": "https://queue"}

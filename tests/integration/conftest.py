@@ -56,12 +56,13 @@ from pathlib import Path
 
 import pytest
 
-from local import batches, data, training
+from local import batches, data, environment, review, training
+from local.airflow import ENVIRONMENT
 from local.alertbox import Alert, Inbox
 from local.cloud import Cloud
 from local.house import RUNTIMES, House, Ports, running
 from local.outcome import DayOutcome
-from local.rest import FINAL_STATES, AirflowApi
+from local.rest import AirflowApi
 from local.secretfile import USER
 from sagemaker_batch import names, registry
 from tests.integration import axe as axes
@@ -70,10 +71,10 @@ from tests.integration.asked import Asked
 from tests.integration.played import KINDS, Day, Played
 
 USE_CASE = "churn"
+USE_CASES = "test-use-cases"
 SEED = 7
 FIRST_DAY = date(2026, 1, 5)
 DEADLINE = 180.0
-ASK = "ask_reviewer"
 # What every role asked of AWS in any house of the run; test_roles.py holds it against the policies.
 ASKED = Asked()
 LAST = "test_roles.py"
@@ -81,6 +82,8 @@ LAST = "test_roles.py"
 
 def pytest_configure() -> None:
     """A polite kill tears the houses down as Ctrl-C does; without this, SIGTERM would leave them running."""
+    # A shell starts what it runs in the background with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
@@ -156,24 +159,14 @@ class Laptop:
 
     def question(self, dag: str, run_id: str) -> str:
         """Wait until a monthly run asks its reviewer; return the REST path of the question."""
-
-        def asks() -> bool:
-            states = {task["task_id"]: task["state"] for task in self.api.tasks(dag, run_id)}
-            assert self.api.run(dag, run_id)["state"] not in FINAL_STATES, states
-            return states[ASK] == "awaiting_input"
-
-        self.wait(asks, f"{run_id} to ask", 300)
-        return f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{ASK}/-1/hitlDetails"
+        return review.question(self.api, dag, run_id, 300)
 
     def answer(self, question: str, option: str, comment: str) -> None:
         """Answer a question as the UI does."""
-        body = {"chosen_options": [option], "params_input": {"comment": comment}}
-        self.api.request("PATCH", question, json=body)
+        review.answer(self.api, question, option, comment)
 
     def finish(self, run_id: str, dag: str | None = None, seconds: float = DEADLINE) -> dict:
-        dag = dag or self.batch_dag
-        self.wait(lambda: self.api.run(dag, run_id)["state"] in FINAL_STATES, f"run {run_id} to end", seconds)
-        return self.api.run(dag, run_id)
+        return self.api.finish(dag or self.batch_dag, run_id, seconds)
 
     def backfill(self, days: list[date]) -> dict:
         return batches.backfill(self.api, self.cloud, days, lambda _line: None)
@@ -226,11 +219,24 @@ def train_and_approve(laptop: Laptop) -> None:
     laptop.approved = training.approve(laptop.cloud, version, "Approved for the tests.")
 
 
+def registry_queue(ports: Ports) -> str:
+    """Return the URL of the queue of approvals; approvals.py makes it."""
+    return f"http://127.0.0.1:{ports.aws}/{environment.ACCOUNT}/{names.registry_queue(ENVIRONMENT)}"
+
+
+def settings(folder: Path, ports: Ports) -> dict[str, str]:
+    """Return Airflow's settings of the tests' house."""
+    return {
+        "AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(folder / USE_CASES),
+        "AIRFLOW__SAGEMAKER_BATCH__REGISTRY_QUEUE": registry_queue(ports),
+    }
+
+
 def with_neighbours(folder: Path) -> House:
     """Return a house, not yet taken, whose Airflow knows churn and its neighbours."""
-    use_cases = neighbours.write_use_cases(folder / "test-use-cases")
-    overrides = {"AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(use_cases)}
-    return House(folder, Ports.free(), overrides=overrides)
+    neighbours.write_use_cases(folder / USE_CASES)
+    ports = Ports.free()
+    return House(folder, ports, overrides=settings(folder, ports))
 
 
 def settle(house: House) -> Laptop:
@@ -244,7 +250,9 @@ def settle(house: House) -> Laptop:
 
 def kept_house(folder: Path) -> Laptop:
     """Return the house that `python -m tests.integration.conftest` keeps, with days that nobody has used."""
-    laptop = open_house(running(folder), started=True)
+    house = running(folder)
+    house.overrides = settings(folder, house.ports)
+    laptop = open_house(house, started=True)
     laptop.approved = registry.latest_approved(laptop.cloud.sagemaker, laptop.cloud.group)
     laptop.used = int(laptop.noted.read_text()) if laptop.noted.exists() else 0
     return laptop

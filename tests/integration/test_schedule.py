@@ -1,22 +1,34 @@
-"""A run by the clock, in a real Airflow beside whose scheduler a second one stands that may make runs by itself."""
+"""What starts by itself, in a real Airflow beside whose scheduler a second one stands that may make runs by itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from local.rest import FINAL_STATES, run_day
+from tests.faults import workers
+from tests.integration import approvals
 from tests.integration.conftest import Laptop
 
 pytestmark = pytest.mark.timeout(900)
 
 
+@dataclass(frozen=True)
+class Started:
+    """What is under way: a day that the clock runs, and versions whose approval the watcher is about to hear of."""
+
+    yesterday: date
+    arns: list[str]
+    queue: str
+
+
 @contextmanager
-def clock(house: Laptop, dag: str) -> Iterator[None]:
-    """Let one DAG run by its schedule; all others are paused meanwhile."""
-    awake = [item["dag_id"] for item in house.api.pages("/dags", "dags", {"paused": False}) if item["dag_id"] != dag]
+def clock(house: Laptop, *dags: str) -> Iterator[None]:
+    """Let some DAGs run by their schedule; all others are paused meanwhile."""
+    awake = [item["dag_id"] for item in house.api.pages("/dags", "dags", {"paused": False})]
+    awake = [dag for dag in awake if dag not in dags]
     for other in awake:
         house.api.request("PATCH", f"/dags/{other}", json={"is_paused": True})
     supervisor = house.house.supervisor
@@ -33,20 +45,45 @@ def clock(house: Laptop, dag: str) -> Iterator[None]:
             house.api.unpause(other)
 
 
-def test_a_run_by_the_clock_scores_the_day_that_has_ended(house: Laptop) -> None:
-    """Without being asked Airflow runs yesterday, once and no day before it, and publishes it."""
+@pytest.fixture(scope="module")
+def started(house: Laptop) -> Iterator[Started]:
+    """Both begin at once: each waits for processes more than for anything else."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     house.put(yesterday, "clean")
-    with clock(house, house.batch_dag):
+    with approvals.heard(house) as queue, clock(house, house.batch_dag, approvals.WATCHER):
+        yield Started(yesterday, [approvals.approve(house, use_case) for use_case in approvals.APPROVED], queue)
 
-        def scheduled() -> list[dict]:
-            return [run for run in house.api.runs(house.batch_dag) if run["run_type"] == "scheduled"]
 
-        house.wait(lambda: any(run["state"] in FINAL_STATES for run in scheduled()), "a scheduled run to end")
-        (run,) = scheduled()
-    assert run_day(run) == yesterday
+def test_an_approval_by_boto3_is_told_once_and_its_message_deleted_only_then(house: Laptop, started: Started) -> None:
+    """Two groups of one queue, each its own use case's asset; who tells is killed, and nothing is lost or doubled."""
+    worker = workers.catch(approvals.telling(house), approvals.TELL)
+    assert approvals.told(house) == []
+    assert approvals.counted(house, started.queue) == [0, len(started.arns)]
+    worker.kill_task()
+    worker.thaw()
+    house.wait(lambda: approvals.counted(house, started.queue) == [0, 0], "the messages to be deleted")
+    told = approvals.told(house)
+    assert [asset for asset, _ in told] == sorted(f"{use_case}/model_approved" for use_case in approvals.APPROVED)
+    assert {extra["model_package_arn"] for _, extra in told} == set(started.arns)
+    assert {extra["approved_by"] for _, extra in told} == {"somebody outside Airflow"}
+    runs = house.api.runs(approvals.WATCHER)
+    assert {run["run_type"] for run in runs} == {"asset_triggered"}
+    tries = [task["try_number"] for run in runs for task in house.api.tasks(approvals.WATCHER, run["dag_run_id"])
+             if task["task_id"] == approvals.TELL]  # fmt: skip
+    assert max(tries) == 2
+
+
+def test_a_run_by_the_clock_scores_the_day_that_has_ended(house: Laptop, started: Started) -> None:
+    """Without being asked Airflow runs yesterday, once and no day before it, and publishes it."""
+
+    def scheduled() -> list[dict]:
+        return [run for run in house.api.runs(house.batch_dag) if run["run_type"] == "scheduled"]
+
+    house.wait(lambda: any(run["state"] in FINAL_STATES for run in scheduled()), "a scheduled run to end")
+    (run,) = scheduled()
+    assert run_day(run) == started.yesterday
     assert run["state"] == "success"
-    outcome = house.outcome(yesterday, run)
+    outcome = house.outcome(started.yesterday, run)
     assert (outcome.verdict, outcome.published) == ("clean", True)
-    assert outcome.rows_counted == house.rows[yesterday]
+    assert outcome.rows_counted == house.rows[started.yesterday]
     assert outcome.alerts == ()

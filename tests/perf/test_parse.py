@@ -15,6 +15,8 @@ PYTHON = REPO / ".venv" / "bin" / "python"
 ROUNDS = 3
 # Seconds of processor time, for both DAG files together.
 FIRST, FURTHER, OWN = 0.1, 0.012, 0.015
+# And for the watcher's file where no queue is named.
+WATCHER = 0.005
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
             "sdk": min(item["sdk"] for item in said),
             "first": min(item["passes"][0] for item in said),
             "again": min(min(item["passes"][1:]) for item in said),
+            "watcher": min(item["watcher"] for item in said),
         }
 
     return measure
@@ -63,6 +66,13 @@ def test_one_use_case_adds_little_to_an_imported_sdk(probe: Callable[..., dict])
     assert found["dags"] == 2
     tell("both DAG files, one use case, imports included", found["first"], FIRST, found["sdk"])
     assert found["first"] <= FIRST
+
+
+def test_a_watcher_that_nobody_wants_costs_nothing(probe: Callable[..., dict]) -> None:
+    """Without a queue its file declares no DAG, and imports neither triggers nor operators."""
+    found = probe(1)
+    tell("the watcher's file without a queue", found["watcher"], WATCHER, found["sdk"])
+    assert found["watcher"] <= WATCHER
 
 
 def test_each_further_use_case_adds_milliseconds(probe: Callable[..., dict]) -> None:
