@@ -20,7 +20,8 @@ DOC = """
 A scheduled run looks for days whose labels have arrived or changed since they were last judged, and judges each: labels
 are joined by record id to the predictions that were published, and compared with the baseline of the model version
 that made them. A backfill judges exactly its days again; a run by hand may name one. What labels could not be used is
-counted in the day's record below `{name}/quality/`. A drop is alerted (`quality_dropped`), and may request a new model.
+counted in the day's record below `{name}/quality/`. A drop is alerted (`quality_dropped`), and may request a new model;
+backfilled days page nobody, they come in one digest.
 """
 
 
@@ -76,7 +77,8 @@ def build(use_case: UseCase) -> DAG:
             trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
         )
         tell_quality = PythonOperator(task_id=model_quality.TELL, python_callable=work.tell_quality)
-        compare_day.expand(found=find_labels.output) >> judge_quality >> tell_quality
+        close_run = PythonOperator(task_id=model_quality.CLOSE, python_callable=work.close_run).as_teardown()
+        compare_day.expand(found=find_labels.output) >> judge_quality >> tell_quality >> close_run
     return dag
 
 

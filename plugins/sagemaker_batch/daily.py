@@ -231,49 +231,28 @@ class Daily:
 
     def close_run(self, **context: Any) -> str:
         """Enter the run, and send a backfill's digest when no other day is outstanding."""
-        from sagemaker_batch import alerts, backfill, digest, records
+        from sagemaker_batch import closing
         from sagemaker_batch.aws import default_client
-        from sagemaker_batch.failures import note_key
-        from sagemaker_batch.run_context import batch_day_or_empty, run_facts
+        from sagemaker_batch.run_context import batch_day_or_empty
         from sagemaker_batch.settings import settings
 
-        ti, here, run = context["ti"], settings(), context["dag_run"]
-        s3 = default_client("s3", here)
-        note = records.read(s3, here.bucket, note_key(self.use_case.name, run))
-        entry = {
-            "version": 1,
-            "run_id": run.run_id,
-            "clear_number": int(run.clear_number or 0),
-            "started": run.start_date.isoformat(),
-            "backfilled": run_facts(context)["run_type"] == "backfill",
-            "batch_day": batch_day_or_empty(context, self.use_case.schedule.timezone),
-            "model_version": (ti.xcom_pull(task_ids=RESOLVE) or {}).get("version"),
-            "rows": (ti.xcom_pull(task_ids=ASSESS, key="verdict") or {}).get("rows_in"),
-            **day_entry(
-                ti.xcom_pull(task_ids=ASSESS, key="verdict"),
-                ti.xcom_pull(task_ids=PUBLISH),
-                note.content if note else _silent_failure(ti, run),
-            ),
-        }
+        ti, here = context["ti"], settings()
+        s3, use_case = default_client("s3", here), self.use_case
+        verdict = ti.xcom_pull(task_ids=ASSESS, key="verdict")
 
-        def look(entered: backfill.Entered) -> backfill.Standing:
-            return backfill.standing(ti, run.dag_id, CLOSE, entered)
+        def describe(note: closing.Note) -> dict[str, Any]:
+            return {
+                "model_version": (ti.xcom_pull(task_ids=RESOLVE) or {}).get("version"),
+                "rows": (verdict or {}).get("rows_in"),
+                **day_entry(verdict, ti.xcom_pull(task_ids=PUBLISH), note),
+            }
 
-        # What a callback could not deliver has no other way out: it has no retry.
-        for left in alerts.flush(s3, here.bucket, self.use_case.name, owner=run.run_id):
-            print(f"Still undelivered: {left}")  # noqa: T201 - the task's log
+        day = batch_day_or_empty(context, use_case.schedule.timezone)
+        entry = closing.enter(s3, here.bucket, use_case, context, day, describe)
+        closing.flush(s3, here.bucket, use_case, context)
         if not entry["backfilled"] and entry["verdict"] != "failed":
-            self._recovered(s3, here.bucket, run.dag_id, entry, context)
-        return digest.close_run(
-            s3,
-            here.bucket,
-            self.use_case.name,
-            run.dag_id,
-            entry,
-            self.use_case.alerts.digest,
-            look,
-            self.use_case.schedule.timezone,
-        )
+            self._recovered(s3, here.bucket, context["dag_run"].dag_id, entry, context)
+        return closing.close(s3, here.bucket, use_case, context, entry)
 
     def _recovered(self, s3: Any, bucket: str, dag_id: str, entry: dict[str, Any], context: Any) -> None:
         """Tell those who heard of a day that it has ended otherwise since: clean after held, published after failed."""
@@ -311,15 +290,6 @@ def day_entry(
         "reasons": verdict["reasons"][:3],
         "features": verdict["features"],
     }
-
-
-def _silent_failure(ti: Any, run: Any) -> dict[str, Any] | None:
-    """Name the failed tasks of a run of which no callback could tell: a killed worker says nothing."""
-    states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-    failed = sorted(task_id for task_id, state in states.items() if str(state) == "failed")
-    if not failed:
-        return None
-    return {"task_id": ", ".join(failed), "what": "failed and gave no reason; its worker may have been killed"}
 
 
 def _of(done: dict[str, Any]) -> dict[str, Any]:

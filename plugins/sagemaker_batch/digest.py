@@ -5,7 +5,7 @@ but they would call AWS from the scheduler's own loop. A task can ask for the ot
 (backfill.py), and all days of a backfill are queued when it is made. So the last task of every run (a teardown: it runs
 whatever failed, and does not change the run's state)
 
-1. writes an entry for its day, if it is of a backfill (`<use_case>/alerts/backfill/open/<run>.json`),
+1. writes an entry for its day, if it is of a backfill (`<use_case>/alerts/backfill/<dag id>/open/<run>.json`),
 2. then looks for a backfilled run that is queued or running and has no entry: if there is one, it will come later,
 3. else sends one digest of all entries, and moves them to `.../closed/`.
 
@@ -35,24 +35,29 @@ from sagemaker_batch.names import alerts_prefix
 Look = Callable[[Entered], Standing]
 
 
-def open_prefix(use_case: str) -> str:
-    """Return the prefix of the entries that no digest has covered yet."""
-    return f"{alerts_prefix(use_case)}backfill/open/"
+def open_prefix(use_case: str, dag_id: str) -> str:
+    """Return the prefix of a DAG's entries that no digest has covered yet."""
+    return f"{alerts_prefix(use_case)}backfill/{dag_id}/open/"
 
 
-def entry_key(use_case: str, run_id: str, clear_number: int, started: str = "") -> str:
+def entry_key(use_case: str, dag_id: str, run_id: str, clear_number: int, started: str = "") -> str:
     """Return the key of a run's entry; a run that was cleared, or deleted and made again, leaves another.
 
     `started` is the run's start in ISO 8601, empty for a run that never started.
     """
     moment = f"#{datetime.fromisoformat(started).timestamp()}" if started else ""
     name = hashlib.sha256(f"{run_id}#{clear_number}{moment}".encode()).hexdigest()[:24]
-    return f"{open_prefix(use_case)}{name}.json"
+    return f"{open_prefix(use_case, dag_id)}{name}.json"
 
 
-def closed_key(use_case: str, key: str) -> str:
+def closed_key(key: str) -> str:
     """Return where an entry goes when a digest has covered it."""
-    return key.replace(open_prefix(use_case), f"{alerts_prefix(use_case)}backfill/closed/")
+    return key.replace("/open/", "/closed/")
+
+
+def note_key(key: str) -> str:
+    """Return where a failing task leaves its reason for the entry of its run."""
+    return key.replace("/open/", "/failures/")
 
 
 def close_run(  # noqa: PLR0917 - a boundary with many parts
@@ -74,16 +79,16 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
     Raises:
         Undeliverable: the digest reached not everyone; its entries stay.
     """
-    own = entry_key(use_case, entry["run_id"], entry["clear_number"], entry["started"])
+    own = entry_key(use_case, dag_id, entry["run_id"], entry["clear_number"], entry["started"])
     if entry["backfilled"]:
         records.write(s3, bucket, own, entry)
-    if not _open(s3, bucket, use_case):
+    if not _open(s3, bucket, use_case, dag_id):
         return "no backfilled day is waiting for a digest"
 
     def entered(day: Day) -> bool:
-        key = entry_key(use_case, day.run_id, day.clear_number, day.started)
+        key = entry_key(use_case, dag_id, day.run_id, day.clear_number, day.started)
         # Asked of S3 each time: the answer must not be older than the question to Airflow.
-        return any(records.read(s3, bucket, item) is not None for item in (key, closed_key(use_case, key)))
+        return any(records.read(s3, bucket, item) is not None for item in (key, closed_key(key)))
 
     standing = look(entered)
     if standing.at_work is not None:
@@ -92,12 +97,12 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
         records.create(
             s3,
             bucket,
-            entry_key(use_case, day.run_id, day.clear_number, day.started),
+            entry_key(use_case, dag_id, day.run_id, day.clear_number, day.started),
             _died(day, timezone),
         )
-    days = _entries(s3, bucket, use_case)
+    days = _entries(s3, bucket, use_case, dag_id)
     taken = _taken(s3, bucket, use_case, days, entry["run_id"])
-    days = _close_told(s3, bucket, use_case, days, taken)
+    days = _close_told(s3, bucket, days, taken)
     covered = {key: item for key, item in days.items() if key not in taken}
     if not days:
         return "no backfilled day is waiting for a digest"
@@ -106,17 +111,17 @@ def close_run(  # noqa: PLR0917 - a boundary with many parts
     alert = messages.digest_alert(use_case, dag_id, covered)
     done = alerts.send(s3, bucket, alert, routes, owner=entry["run_id"], deliver=deliver)
     for key, item in covered.items():
-        _close(s3, bucket, use_case, key, {**item, "digest": alert.key()})
+        _close(s3, bucket, key, {**item, "digest": alert.key()})
     return f"digest of {len(covered)} day(s): {done}"
 
 
-def _open(s3: Any, bucket: str, use_case: str) -> list[str]:
-    return [key for key, _ in records.keys(s3, bucket, open_prefix(use_case))]
+def _open(s3: Any, bucket: str, use_case: str, dag_id: str) -> list[str]:
+    return [key for key, _ in records.keys(s3, bucket, open_prefix(use_case, dag_id))]
 
 
-def _entries(s3: Any, bucket: str, use_case: str) -> dict[str, dict[str, Any]]:
+def _entries(s3: Any, bucket: str, use_case: str, dag_id: str) -> dict[str, dict[str, Any]]:
     found = {}
-    for key in _open(s3, bucket, use_case):
+    for key in _open(s3, bucket, use_case, dag_id):
         stored = records.read(s3, bucket, key)
         if stored is not None:
             found[key] = stored.content
@@ -143,7 +148,7 @@ def _taken(s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]],
 
 
 def _close_told(
-    s3: Any, bucket: str, use_case: str, days: dict[str, dict[str, Any]], taken: dict[str, str]
+    s3: Any, bucket: str, days: dict[str, dict[str, Any]], taken: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
     """Move the entries whose digest has arrived, and return the others.
 
@@ -152,12 +157,12 @@ def _close_told(
     """
     for key in days.keys() & taken.keys():
         if taken[key]:
-            _close(s3, bucket, use_case, key, {**days[key], "digest": taken[key]})
+            _close(s3, bucket, key, {**days[key], "digest": taken[key]})
     return {key: item for key, item in days.items() if not taken.get(key)}
 
 
-def _close(s3: Any, bucket: str, use_case: str, key: str, item: dict[str, Any]) -> None:
-    records.write(s3, bucket, closed_key(use_case, key), item)
+def _close(s3: Any, bucket: str, key: str, item: dict[str, Any]) -> None:
+    records.write(s3, bucket, closed_key(key), item)
     s3.delete_object(Bucket=bucket, Key=key)
 
 

@@ -47,12 +47,10 @@ def failure_callback(use_case: str, alerts: Alerts, timezone: str | None) -> Cal
 
 def note_key(use_case: str, run: Any) -> str:
     """Return the key of what a backfilled run's failing task leaves for the digest; a run made again has another."""
-    from sagemaker_batch.digest import entry_key, open_prefix
+    from sagemaker_batch import digest
 
     started = run.start_date.isoformat() if run.start_date else ""
-    return entry_key(use_case, run.run_id, int(run.clear_number or 0), started).replace(
-        open_prefix(use_case), open_prefix(use_case).replace("/open/", "/failures/")
-    )
+    return digest.note_key(digest.entry_key(use_case, run.dag_id, run.run_id, int(run.clear_number or 0), started))
 
 
 def _tell(context: Any, use_case: str, alerts: Alerts, timezone: str | None, *, retried: bool = False) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sagemaker_batch import events
 from sagemaker_batch.alerts import Alert
+from sagemaker_batch.names import quality_dag
 
 DONE = {
     "publish": "The predictions are published; look at the features before you rely on them.",
@@ -225,12 +226,13 @@ def digest_alert(use_case: str, dag_id: str, covered: dict[str, dict[str, Any]])
     severities = {item["severity"] for item in entries}
     worst = next((name for name in ("error", "critical", "warning") if name in severities), "none")
     days = [item["batch_day"] for item in entries if item["batch_day"]]
+    what = f"backfill of {len(entries)} day(s){' of model quality' if dag_id == quality_dag(use_case) else ''}"
     return Alert(
         use_case=use_case,
         event="digest",
         severity=worst,
-        subject=f"[digest] {use_case}: backfill of {len(entries)} day(s): {said}",
-        body="\n".join([f"{use_case}: a backfill of {len(entries)} day(s) has ended: {said}.", "", *lines]),
+        subject=f"[digest] {use_case}: {what}: {said}",
+        body="\n".join([f"{use_case}: a {what} has ended: {said}.", "", *lines]),
         identity=(dag_id, "digest", *sorted(covered)),
         attributes={"dag_id": dag_id, "batch_days": ",".join(days)[:256], "batch_day": days[0] if days else ""},
         covers=sorted(covered),

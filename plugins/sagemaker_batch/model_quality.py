@@ -12,7 +12,7 @@ from sagemaker_batch.errors import BadRun, MonitorError
 from sagemaker_batch.use_case import UseCase
 
 FIND, START, FINISH = "find_labels", "start_model_quality", "wait_for_model_quality"
-JUDGE, TELL = "judge_quality", "tell_quality"
+JUDGE, TELL, CLOSE = "judge_quality", "tell_quality", "close_run"
 FAILED = "failed"
 TROUBLES = ("late", "duplicates", "contradictory", "unknown_ids", "empty", "unreadable", "without_id")
 
@@ -95,6 +95,9 @@ class ModelQuality:
                 {
                     **{name: record[name] for name in ("batch_day", "verdict", "uri", "reasons")},
                     "metrics": {name: item["value"] for name, item in record["metrics"].items()},
+                    "model_version": record["model_package_version"],
+                    "matched": record["labels"]["matched"],
+                    "predictions": record["labels"]["predictions"],
                 }
             )
         return accounts
@@ -103,7 +106,7 @@ class ModelQuality:
     def tell_quality(self, **context: Any) -> list[str]:
         """Alert on each day whose quality has dropped, and tell those who heard so when it has not after all.
 
-        Backfilled days page nobody: their records and the page show them.
+        Backfilled days page nobody: they go to the digest.
 
         Raises:
             MonitorError: a day could not be judged; after all others were told of.
@@ -127,6 +130,27 @@ class ModelQuality:
         if not done:
             raise AirflowSkipException("There is nothing that anybody needs to hear of.")
         return done
+
+    @final
+    def close_run(self, **context: Any) -> str:
+        """Enter the run, and send a backfill's digest when no other day is outstanding."""
+        from sagemaker_batch import closing
+        from sagemaker_batch.aws import default_client
+        from sagemaker_batch.settings import settings
+
+        ti, here, zone = context["ti"], settings(), self.use_case.schedule.timezone
+        s3, starts = default_client("s3", here), context["dag_run"].data_interval_start
+        day = starts.astimezone(ZoneInfo(zone)).date().isoformat() if starts else ""
+
+        def describe(note: closing.Note) -> dict[str, Any]:
+            # A run on schedule is about many days and leaves no entry.
+            accounts = {item["batch_day"]: item for item in ti.xcom_pull(task_ids=JUDGE) or []}
+            left_out = ti.xcom_pull(task_ids=FIND, key="left_out") or {}
+            return day_entry(accounts.get(day), left_out.get(day), note)
+
+        entry = closing.enter(s3, here.bucket, self.use_case, context, day, describe)
+        closing.flush(s3, here.bucket, self.use_case, context)
+        return closing.close(s3, here.bucket, self.use_case, context, entry)
 
     def _tell(self, account: dict[str, Any], context: Any) -> str:
         """Tell of a day, and return how that went; nothing where there is nothing to tell."""
@@ -155,6 +179,30 @@ class ModelQuality:
         else:
             return ""
         return router.tell(s3, here.bucket, alert, self.use_case.alerts, owner=run.run_id)
+
+
+def day_entry(account: dict[str, Any] | None, left_out: str | None, note: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a digest says of a backfilled day: its account, or why it was left out, or how its run failed."""
+    from sagemaker_batch.events import SEVERITY
+    from sagemaker_batch.quality import DROPPED
+
+    said: dict[str, Any] = {"verdict": FAILED, "severity": "error", "done": "not judged", "reasons": [], "features": []}
+    if note is not None:
+        return {**said, "reasons": [f"{note['task_id']}: {note['what']}"]}
+    if left_out is not None:
+        return {**said, "verdict": "left out", "severity": "none", "reasons": [left_out]}
+    if account is None:
+        return {**said, "reasons": ["the run ended without saying why; see its tasks"]}
+    figures = [f"{name} {value:.4f}" for name, value in account["metrics"].items() if value is not None]
+    labels = f"{account['matched']} of {account['predictions']} predictions have a usable label"
+    return {
+        **said,
+        "verdict": account["verdict"],
+        "severity": SEVERITY["quality_dropped"] if account["verdict"] == DROPPED else "none",
+        "done": ", ".join([labels, *figures]),
+        "reasons": account["reasons"],
+        "model_version": account["model_version"],
+    }
 
 
 def _outcome(ti: Any, number: int, given: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ QUALITY = {
     "start_model_quality": {"wait_for_model_quality"},
     "wait_for_model_quality": {"judge_quality"},
     "judge_quality": {"tell_quality"},
-    "tell_quality": set(),
+    "tell_quality": {"close_run"},
+    "close_run": set(),
 }
 # A group of tasks that is drawn once for each day is a function of its own.
 FUNCTIONS = {"model_quality": ["build", "compare_day"]}

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from sagemaker_batch import ground_truth, quality_index, records
+from sagemaker_batch.model_quality import day_entry
 from tests.dags.test_runs import ARN, CREATED, PACKAGE, House, PlayedSageMaker, contract
 from tests.unit.plugin.made_quality import report, sums
 
@@ -227,3 +228,33 @@ def test_labels_that_change_under_a_run_are_judged_by_the_next(house):
     assert "changed while the run was at work" in found[EARLY]["reasons"][0]
     _, found = judged(house, Played(house.s3, house.bucket))
     assert found[EARLY]["verdict"] == "good"
+
+
+ACCOUNT = {
+    "batch_day": "2026-03-03",
+    "verdict": "dropped",
+    "reasons": ["accuracy is below its bound"],
+    "metrics": {"accuracy": 0.7, "auc": None},
+    "model_version": 2,
+    "matched": 499,
+    "predictions": 700,
+}
+
+
+@pytest.mark.parametrize(
+    ("account", "left_out", "note", "expected"),
+    [
+        (ACCOUNT, None, None, ("dropped", "critical", "accuracy is below its bound")),
+        ({**ACCOUNT, "verdict": "unknown", "reasons": ["too few"]}, None, None, ("unknown", "none", "too few")),
+        (None, "was never published", None, ("left out", "none", "was never published")),
+        (None, None, {"task_id": "find_labels", "what": "S3 is down"}, ("failed", "error", "find_labels: S3 is down")),
+        (None, None, None, ("failed", "error", "the run ended without saying why; see its tasks")),
+    ],
+)
+def test_a_backfilled_day_says_in_the_digest_how_it_was_judged(account, left_out, note, expected):
+    """Or why it was not."""
+    entry = day_entry(account, left_out, note)
+    assert (entry["verdict"], entry["severity"], *entry["reasons"]) == expected
+    if account:
+        assert entry["done"] == "499 of 700 predictions have a usable label, accuracy 0.7000"
+        assert entry["model_version"] == 2

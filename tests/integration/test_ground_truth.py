@@ -19,11 +19,12 @@ STRANGER = {data.RECORD_ID: "none of ours", data.LABEL: "True."}
 
 @dataclass(frozen=True)
 class Judged:
-    """Two days with labels: those of one are true, of the other a third is turned round."""
+    """Two days with labels: those of one are true, of the other a third is turned round; and a backfill of two more."""
 
     good: date
     bad: date
     runs: list[dict[str, Any]]
+    backfilled: list[date]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,15 @@ def judged(house: Laptop, played: Played) -> Judged:
     file = house.folder / "labels" / "spoilt.csv"
     data.write(file, [data.RECORD_ID, data.LABEL], [*rows[1:500], rows[1], *turned, STRANGER])
     house.cloud.put_labels(bad, file)
+    # One was held, and the next one published with a warning.
+    days = [played.backfilled[kind].day for kind in ("drifted", "nulls")]
+    house.put_labels(days[1], "nulls")
+    house.api.unpause(DAG)
+    number = house.api.backfill(DAG, days[0], days[1], max_active_runs=1, reprocess_behavior="none")
     started = [house.trigger_dag(DAG, {"batch_day": day.isoformat()}) for day in (good, bad)]
-    return Judged(good, bad, [house.finish(run_id, DAG, 300) for run_id in started])
+    runs = [house.finish(run_id, DAG, 300) for run_id in started]
+    house.wait(lambda: house.api.backfill_done(number), "the backfill of model quality", 300)
+    return Judged(good, bad, runs, days)
 
 
 def test_labels_judge_the_version_that_made_the_predictions(house: Laptop, judged: Judged) -> None:
@@ -83,6 +91,26 @@ def test_a_drop_is_told_with_figures_and_the_way_on(house: Laptop, judged: Judge
     assert "runbook.md#quality_dropped" in alert.text
     assert "accuracy: 0." in alert.text
     assert told(judged.good) == []
+
+
+def test_a_backfill_is_told_in_one_digest(house: Laptop, judged: Judged) -> None:
+    """It pages nobody: one message, beside that of the daily DAG, says how good each day was or why it was left out."""
+
+    def told() -> list[Any]:
+        found = {alert.id: alert for day in judged.backfilled for alert in house.alerts(day)}
+        return [alert for alert in found.values() if alert.attributes["dag_id"] == DAG]
+
+    house.wait(lambda: bool(told()), "the digest", 30)
+    (digest,) = told()
+    assert digest.subject == "[digest] churn: backfill of 2 day(s) of model quality: 1 good, 1 left out"
+    held, judged_day = judged.backfilled
+    assert f"{held}: left out, not judged" in digest.text
+    assert f"{judged_day}: good, model version 1, " in digest.text
+    assert " predictions have a usable label, " in digest.text
+    assert ", accuracy 0." in digest.text
+    days = {str(run["data_interval_start"])[:10]: run for run in house.api.runs(DAG) if run["run_type"] == "backfill"}
+    for day in judged.backfilled:
+        assert house.states(days[day.isoformat()])["close_run"] == "success"
 
 
 def test_the_page_shows_the_history(house: Laptop, judged: Judged) -> None:

@@ -236,8 +236,8 @@ def test_the_days_of_a_digest_that_a_flush_delivered_wait_no_longer(s3, bucket, 
     assert alerts.flush(s3, bucket, "churn", owner="manual-8", deliver=phone) == []
     close(entry("manual-8", backfilled=False), phone)
     assert len(phone.heard) == 1
-    assert list(records.keys(s3, bucket, digest.open_prefix("churn"))) == []
-    moved = digest.closed_key("churn", digest.entry_key("churn", "run-1", 0, STARTED))
+    assert list(records.keys(s3, bucket, digest.open_prefix("churn", "d"))) == []
+    moved = digest.closed_key(digest.entry_key("churn", "d", "run-1", 0, STARTED))
     (record, _), *_ = records.keys(s3, bucket, "churn/alerts/digest/")
     assert records.read(s3, bucket, moved).content["digest"] == record
 
@@ -267,11 +267,11 @@ def test_the_record_of_the_digest_lists_what_it_covers(s3, bucket, airflow, clos
     for name in ("run-2", "run-3"):
         airflow.end(name)
     close(entry("run-1"), Phone())
-    key = digest.entry_key("churn", "run-1", 0, STARTED)
+    key = digest.entry_key("churn", "d", "run-1", 0, STARTED)
     (record, _), *_ = records.keys(s3, bucket, "churn/alerts/digest/")
     assert records.read(s3, bucket, record).content["covers"] == [key]
     assert records.read(s3, bucket, key) is None
-    assert records.read(s3, bucket, digest.closed_key("churn", key)).content["digest"] == record
+    assert records.read(s3, bucket, digest.closed_key(key)).content["digest"] == record
 
 
 def test_a_sender_that_died_before_delivery_is_replaced(airflow, close, monkeypatch):
@@ -288,3 +288,15 @@ def test_a_sender_that_died_before_delivery_is_replaced(airflow, close, monkeypa
     phone = Phone()
     assert close(entry("manual-8", backfilled=False), phone) == "digest of 1 day(s): sent"
     assert len(phone.heard) == 1
+
+
+def test_the_backfills_of_two_dags_of_a_use_case_have_a_digest_each(s3, bucket, airflow, close):
+    """The daily DAG's days are at work when the one day of model quality has ended: neither waits for the other."""
+    assert "run-3 is still at work" in close(entry("run-1"), Phone())
+    phone, nobody = Phone(), lambda _entered: backfill.Standing(None, [])
+    quality = {**entry("run-1"), "verdict": "good", "done": "500 of 700 predictions have a usable label"}
+    said = digest.close_run(s3, bucket, "churn", "churn_model_quality", quality, ["team"], nobody, deliver=phone)
+    assert said == "digest of 1 day(s): sent"
+    (body,) = phone.heard
+    assert body.startswith("churn: a backfill of 1 day(s) of model quality has ended: 1 good.")
+    assert len(list(records.keys(s3, bucket, digest.open_prefix("churn", "d")))) == 1

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from sagemaker_batch import alerts, messages, records, router
-from sagemaker_batch.daily import _silent_failure
+from sagemaker_batch.closing import silent_failure
 from sagemaker_batch.errors import Undeliverable
 from sagemaker_batch.failures import failure_callback, note_key
 from sagemaker_batch.use_case import Alerts
@@ -132,9 +132,9 @@ def test_a_callback_without_settings_never_raises(monkeypatch, caplog):
 def test_a_killed_worker_is_named_by_its_task():
     """No callback ran, so the digest asks Airflow which tasks failed."""
     ti = SimpleNamespace(get_task_states=lambda **_: {"r1": {"a": "success", "b": "failed", "c": "upstream_failed"}})
-    assert _silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1"))["task_id"] == "b"
+    assert silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1"))["task_id"] == "b"
     ti = SimpleNamespace(get_task_states=lambda **_: {})
-    assert _silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1")) is None
+    assert silent_failure(ti, SimpleNamespace(dag_id="d", run_id="r1")) is None
 
 
 def test_a_day_that_was_published_before_the_failure_is_called_published(s3, bucket, sent):
