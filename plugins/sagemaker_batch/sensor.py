@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
-from sagemaker_batch.errors import BatchError
+from sagemaker_batch.errors import BatchError, ExecutionError
 from sagemaker_batch.execution import Outcome, outcome_of, stop
 from sagemaker_batch.kill import ENDS_A_WAIT, Cause, Kill
 from sagemaker_batch.links import ExecutionLink
@@ -179,17 +179,20 @@ class PipelineSensor(BaseSensorOperator):
     def _judge(self, outcome: Outcome) -> dict[str, Any]:
         if outcome.status in self.fail_on:
             # The execution is what it is: looking again changes nothing.
-            raise AirflowFailException(outcome.sentence())
+            # Its cause tells the failure callback which event this is.
+            raise AirflowFailException(outcome.sentence()) from ExecutionError(outcome.sentence())
         self.log.info("%s", outcome.sentence())
         return outcome.as_dict()
 
     def _too_late(self, arn: str, error: Exception | None = None) -> NoReturn:
         stopped = self.cancel_on_kill and stop(self._client(), arn, self._stop_token(arn))
-        raise AirflowFailException(
+        failure = ExecutionError(
             f"{arn} was still at work after {self.timeout:.0f} s"
             + (" and is being stopped." if stopped else "; it was left alone.")
             + " Raise the sensor's timeout, or look for the step that hangs."
-        ) from error
+        )
+        failure.__cause__ = error
+        raise AirflowFailException(str(failure)) from failure
 
     def _stop_token(self, arn: str) -> str:
         return token("stop", arn)

@@ -21,12 +21,17 @@ PAGE = Path(__file__).parents[2] / "docs" / "bad-input.md"
 SEED = 7
 FILE = "batch.csv"
 ERROR, HELD, WARNED = "error", "held", "warned"
+# What people hear it as, unless the case says otherwise.
+EVENT = {ERROR: "pipeline_failed", HELD: "broken_schema", WARNED: "drift_warning"}
 Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of bad input. `says` is what task log, alert and (if `judged`) verdict record must all hold."""
+    """One kind of bad input. `says` is what task log, alert and (if `judged`) verdict record must all hold.
+
+    `heard_as` is the event of its alert where that is not the usual one of such an end.
+    """
 
     key: str
     given: str
@@ -35,6 +40,12 @@ class Case:
     task: str = "assess_batch"
     use_case: str = "churn"
     make: Callable[[date], dict[str, bytes]] | None = None
+    heard_as: str = ""
+
+    @property
+    def event(self) -> str:
+        """Event of its alert, by which the use case routes it and the runbook says what to do."""
+        return self.heard_as or EVENT[self.end]
 
     @property
     def judged(self) -> bool:
@@ -124,6 +135,7 @@ DAYS = [
         "never waits. Put the day's files below s3://…/ and run the day again.",
         task="wait_for_batch",
         make=lambda _: {},
+        heard_as="batch_late",
     ),
     Case(
         "empty",
@@ -231,6 +243,7 @@ DAYS = [
         HELD,
         "of 19 monitored features (…%) violate their constraints; critical from 30%.",
         make=_generated("drifted"),
+        heard_as="drift_critical",
     ),
     Case(
         "nulls",
@@ -256,6 +269,7 @@ RUNS = [
         "This manual run does not say which day to score. Trigger it again with batch_day, for example "
         '{"batch_day": "2026-03-03"}; for several days ask for a backfill.',
         task="wait_for_batch",
+        heard_as="dag_failed",
     ),
     Case(
         "future",
@@ -263,6 +277,7 @@ RUNS = [
         ERROR,
         "Batch day … is not over: it ends at …, and now it is … (UTC). Trigger the run after that.",
         task="wait_for_batch",
+        heard_as="dag_failed",
     ),
     Case(
         "unapproved",
@@ -272,6 +287,7 @@ RUNS = [
         task="resolve_model",
         use_case="unapproved",
         make=CLEAN,
+        heard_as="no_approved_model",
     ),
     Case(
         "bare",
@@ -284,6 +300,7 @@ RUNS = [
         task="resolve_model",
         use_case="bare",
         make=CLEAN,
+        heard_as="dag_failed",
     ),
     Case(
         "undeclared",
@@ -328,6 +345,7 @@ RUNS = [
         "broken.yaml…acuracy_threshold…Did you mean accuracy_threshold?",
         task="use_case_is_broken",
         use_case="broken",
+        heard_as="dag_failed",
     ),
 ]
 INACCURATE = Case(
@@ -357,12 +375,13 @@ def page() -> str:
         "This page is made from the table that the integration tests send through a real Airflow",
         "(`python -m tests.integration.bad_input`), and they fail when a message differs.",
         "",
-        "| Input | Ends as | Task | Message |",
-        "|---|---|---|---|",
+        "| Input | Ends as | Event | Task | Message |",
+        "|---|---|---|---|---|",
     ]
     for case in ALL:
         says = case.says.replace("|", "\\|").replace("`", "'").replace("churn", "<use case>")
-        lines.append(f"| {case.given} | {ends[case.end]} | `{case.task}` | {says.replace('<', '&lt;')} |")
+        event = f"[{case.event}](runbook.md#{case.event})"
+        lines.append(f"| {case.given} | {ends[case.end]} | {event} | `{case.task}` | {says.replace('<', '&lt;')} |")
     return "\n".join(lines) + "\n"
 
 

@@ -37,8 +37,12 @@ def test_a_question_shows_figures_and_blocks_no_other_run(house: Laptop, waiting
     asking = house.buttons(DAG, waiting[0][0], "ask_reviewer")
     assert list(asking) == ["Report"]
     assert asking["Report"] in detail["body"]
-    expected = {f"[warning] {REVIEWED}: version {number} waits for approval" for number in (1, 2)}
-    house.wait(lambda: expected <= {alert.subject for alert in house.inbox.collect()}, "both approvals to be told")
+    expected = {("approval_waiting", f"[warning] {REVIEWED}: version {number} waits for approval") for number in (1, 2)}
+
+    def told() -> set[tuple[str | None, str]]:
+        return {(alert.attributes.get("event"), alert.subject) for alert in house.inbox.collect()}
+
+    house.wait(lambda: expected <= told(), "both approvals to be told")
 
 
 def test_an_answer_is_recorded_and_given_once(house: Laptop, waiting: list[tuple[str, str]]) -> None:

@@ -122,6 +122,7 @@ def test_one_alert_says_what_is_wrong(one: Ended) -> None:
     (alert,) = one.alerts
     assert one.case.told_in(alert.text), alert.text
     assert alert.attributes["severity"] == {ERROR: "error", HELD: "critical", WARNED: "warning"}[one.case.end]
+    assert alert.attributes["event"] == one.case.event
 
 
 def test_the_verdict_record_says_what_is_wrong(house: Laptop, one: Ended) -> None:

@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout, TaskDeferred
 from airflow.triggers.base import TaskSuccessEvent
 
+from sagemaker_batch.events import of_failure
 from sagemaker_batch.execution import console_link, log_place, read_steps, stop
 from sagemaker_batch.progress import StepProgress
 from sagemaker_batch.refusals import backoff, passes
@@ -109,6 +110,7 @@ def test_every_bad_end_fails_with_the_steps_own_reasons(sagemaker, arn, status):
     sagemaker.steps = [{"StepName": "GetLatestModel", "StepStatus": "Succeeded"}, FAILED_STEP]
     with pytest.raises(AirflowFailException) as caught:
         sensor(sagemaker, arn).execute({})
+    assert of_failure(caught.value) == "pipeline_failed"
     assert "step PrepareBatch: ClientError: the file is empty" in str(caught.value)
     assert "/aws/sagemaker/ProcessingJobs: prepare-1/" in str(caught.value)
     assert (
@@ -140,8 +142,9 @@ def test_fail_on_takes_known_statuses_only():
 
 def test_a_timeout_stops_the_execution(sagemaker, arn):
     """Work that nobody waits for would go on costing money."""
-    with pytest.raises(AirflowFailException, match="is being stopped"):
+    with pytest.raises(AirflowFailException, match="is being stopped") as caught:
         sensor(sagemaker, arn).execute_complete({}, {"arn": arn, "timeout": True})
+    assert of_failure(caught.value) == "pipeline_failed"
     assert sagemaker.executions[arn]["status"] == "Stopped"
 
 
