@@ -32,6 +32,7 @@ REPORT_VERSION = 1
 PREDICTIONS_ENDING = ".out"
 # Fewer of either class than this say nothing of recall or AUC.
 CLASS_MINIMUM = 5
+# A column of more texts than these is probably no label; what it holds may be names, and the record is read by many.
 TEXTS_SHOWN = 5
 LESS, GREATER = "LessThanThreshold", "GreaterThanThreshold"
 
@@ -201,6 +202,7 @@ def merge(given: argparse.Namespace) -> None:
         metrics, sums = with_errors(figures, labels, scores), {**sums, **add_up(labels, scores)}
     texts = sorted(found.read_as_no.items(), key=lambda item: (-item[1], item[0]))
     secret = label in schema.sensitive or schema.label in schema.sensitive
+    hidden = regression or secret or len(texts) > TEXTS_SHOWN
     report = {
         "version": REPORT_VERSION,
         "problem": schema.problem,
@@ -215,7 +217,7 @@ def merge(given: argparse.Namespace) -> None:
         "unreadable": found.unreadable,
         "without_id": found.without_id,
         "positives": None if regression else int(labels.sum()),
-        "read_as_no": {} if regression or secret else dict(texts[:TEXTS_SHOWN]),
+        "read_as_no": {} if hidden else dict(texts),
         "checkable": int(not reasons),
         "reasons": reasons,
         "metrics": metrics,

@@ -345,6 +345,16 @@ def test_a_label_files_texts_stay_secret_where_the_column_is_sensitive(script, d
     assert "CANARY" not in job.text("report/ground_truth.json")
 
 
+def test_the_texts_of_a_column_that_is_no_label_are_not_shown(script, day):
+    """The wrong one was named, and it holds names: the report counts, and repeats none of them."""
+    scores, truth = made(100, 3)
+    day.predictions(scores)
+    day.labels([(name, f"Jane {number} Doe") for number, name in enumerate(truth)])
+    job, report = merged(script, day)
+    assert (report["read_as_no"], report["positives"], report["checkable"]) == ({}, 0, 0)
+    assert "Doe" not in job.text("report/ground_truth.json")
+
+
 def test_ids_are_joined_as_the_transform_wrote_them(script, day):
     """An id may look like a number: 007 is not 7."""
     day.predictions({"007": 0.9, "7": 0.1})
