@@ -9,7 +9,7 @@ from typing import Any
 
 from sagemaker_batch.errors import MonitorError
 from sagemaker_batch.use_case.monitor import DriftThresholds
-from sagemaker_batch.violations import Violation
+from sagemaker_batch.violations import DRIFT, Violation
 
 REPORT = "drift_report.json"
 
@@ -38,7 +38,7 @@ def _moved(feature: Any, thresholds: DriftThresholds) -> Iterator[Violation]:
     if test is not None and test["p_value"] < thresholds.significance and size > thresholds.distance:
         yield Violation(
             feature["name"],
-            "baseline_drift_check",
+            DRIFT,
             f"{REPORT}: distance {size:.4g} (p-value {test['p_value']:.2g}) exceeds {thresholds.distance:g} "
             f"at significance {thresholds.significance:g}.",
         )

@@ -9,9 +9,9 @@ from sagemaker_batch import records
 from sagemaker_batch.errors import MonitorError
 from sagemaker_batch.events import breaks_schema
 from sagemaker_batch.names import split_s3_uri
+from sagemaker_batch.violations import DRIFT
 
 DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
-DRIFT = "baseline_drift_check"
 
 
 def verdict_record(s3: Any, uri: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from sagemaker_batch.errors import MonitorError
 
 # A report with one of these says that the columns are not those that the model knows.
 BROKEN_SCHEMA = {"missing_column_check", "extra_column_check", "data_type_check"}
-KNOWN = BROKEN_SCHEMA | {"baseline_drift_check", "completeness_check", "categorical_values_check"}
+DRIFT = "baseline_drift_check"
+KNOWN = BROKEN_SCHEMA | {DRIFT, "completeness_check", "categorical_values_check"}
 # Which kind is worst to a reader, first.
 ORDER = (
     "missing_column_check",
     "extra_column_check",
     "data_type_check",
-    "baseline_drift_check",
+    DRIFT,
     "completeness_check",
     "categorical_values_check",
 )

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker_batch.report.charts import Steps, shares
-from sagemaker_batch.violations import BROKEN_SCHEMA, ORDER, WITHHELD
+from sagemaker_batch.violations import BROKEN_SCHEMA, DRIFT, ORDER, WITHHELD
 
 # Model Monitor's own default, where the constraints name none.
 THRESHOLD = 0.1
-DRIFT = "baseline_drift_check"
 Found = list[tuple[str, str]]
 
 
