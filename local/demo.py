@@ -66,7 +66,7 @@ def _in_fresh(given: argparse.Namespace, console: Console) -> list[str]:
         Ports.from_environment(),
         given.runtimes,
         schedule=drift,
-        overrides=_settings(given.state_dir) if drift else {},
+        overrides=loop.settings(given.state_dir) if drift else {},
         say=console.say,
     )
     with signals.watched(house.supervisor):
@@ -77,15 +77,10 @@ def _in_fresh(given: argparse.Namespace, console: Console) -> list[str]:
                 if drift:
                     loop.write_use_cases(house.state / loop.FOLDER)
                 house.start()
-            return loop.play(house, console, given.seed) if drift else _story(house, console, given)
+            return loop.play(house, console, given.seed).wrong if drift else _story(house, console, given)
         finally:
             with console.phase("Ending everything that was started"):
                 house.stop()
-
-
-def _settings(state: Path) -> dict[str, str]:
-    """Return Airflow's settings of the drift story: where its use case lies."""
-    return {"AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(state.resolve() / loop.FOLDER)}
 
 
 def _in_running(given: argparse.Namespace, console: Console) -> list[str]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from local import batches, data, environment
+from local import batches, data, environment, review
 from local.alertbox import Inbox
 from local.cloud import Cloud
 from local.console import Console
 from local.house import House
-from local.rest import FINAL_STATES, AirflowApi
+from local.rest import AirflowApi
 from local.secretfile import USER
 from sagemaker_batch import names, registry
 
@@ -28,7 +28,6 @@ FOLDER = "use_cases"
 DRIFTING_DAYS = 3
 SECONDS = 600.0
 SHOWN = ("accuracy", "auc", "brier")
-ASK, DECIDED = "ask_reviewer", "awaiting_input"
 # What the shipped file says, and what the loop needs: a reviewer in Airflow, retraining on request and by hand only.
 CHANGES = {
     "approval: manual": "approval: airflow\n\nretraining:\n  enabled: true\n  drift_days: 3\n  drift_share: 0.3",
@@ -44,7 +43,7 @@ class Row:
     what: str
     outcome: str
     model: str = ""
-    told: str = ""
+    told: tuple[str, ...] = ()
 
 
 @dataclass
@@ -64,9 +63,14 @@ class Loop:
     def note(self, what: str, outcome: str, model: str = "") -> None:
         """Add a line, with the subjects of the alerts that have come since the last one."""
         alerts = self.inbox.collect()
-        told = "; ".join(alert.subject for alert in alerts[self.heard :])
+        told = tuple(alert.subject for alert in alerts[self.heard :])
         self.heard = len(alerts)
         self.rows.append(Row(what, outcome, model, told))
+
+    def finish(self, dag: str, run: str) -> None:
+        """Wait for the end of a run, which must be a good one."""
+        state = self.api.finish(dag, run, SECONDS)["state"]
+        self.must(state == "success", f"{dag} {run} ended {state}")
 
     def must(self, condition: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
         """Remember what is not as it must be."""
@@ -86,8 +90,13 @@ def write_use_cases(folder: Path) -> Path:
     return folder
 
 
-def play(house: House, console: Console, seed: int) -> list[str]:
-    """Play the loop in a house whose schedule is on; return what was not as it must be."""
+def settings(state: Path) -> dict[str, str]:
+    """Return Airflow's settings of the story: where its use case lies."""
+    return {"AIRFLOW__SAGEMAKER_BATCH__USE_CASES_FOLDER": str(state.resolve() / FOLDER)}
+
+
+def play(house: House, console: Console, seed: int) -> Loop:
+    """Play the loop in a house whose schedule is on; return the story, with what was not as it must be."""
     api = AirflowApi(house.airflow.url, USER, house.secrets["password"], house.check)
     cloud = Cloud(house.aws.url, USE_CASE)
     loop = Loop(api, cloud, Inbox(cloud.client("sqs")), console, house.state / "data", seed)
@@ -115,7 +124,7 @@ def play(house: House, console: Console, seed: int) -> list[str]:
         _labels(loop, days[-1], second)
     with console.phase("The story"):
         console.say(table(loop.rows))
-    return loop.wrong
+    return loop
 
 
 def _first_version(loop: Loop) -> registry.ModelVersion:
@@ -140,15 +149,7 @@ def _second_version(loop: Loop) -> registry.ModelVersion:
 def _decided(loop: Loop, run: str, comment: str, why: str) -> registry.ModelVersion:
     """Wait for the question of a monthly run, show it, approve, and return the version."""
     dag = names.train_dag(USE_CASE)
-
-    def asks() -> bool:
-        state = loop.api.run(dag, run)["state"]
-        return state in FINAL_STATES or any(
-            task["task_id"] == ASK and task["state"] == DECIDED for task in loop.api.tasks(dag, run)
-        )
-
-    loop.api.wait(asks, SECONDS, lambda: f"{dag} {run} to ask its reviewer")
-    question = f"/dags/{dag}/dagRuns/{run}/taskInstances/{ASK}/-1/hitlDetails"
+    question = review.question(loop.api, dag, run, SECONDS)
     body = str(loop.api.request("GET", question)["body"])
     reason = next(line for line in body.splitlines() if line.startswith("Trained because: "))
     loop.console.say(reason)
@@ -156,10 +157,9 @@ def _decided(loop: Loop, run: str, comment: str, why: str) -> registry.ModelVers
         "\n".join(line for line in body.splitlines() if line.startswith(("| |", "| accuracy", "| auc", "| brier")))
     )
     loop.note(f"trained ({why})", reason.removeprefix("Trained because: "))
-    loop.api.request("PATCH", question, json={"chosen_options": ["Approve"], "params_input": {"comment": comment}})
-    loop.api.wait(lambda: loop.api.run(dag, run)["state"] in FINAL_STATES, SECONDS, lambda: f"{dag} {run} to end")
+    review.answer(loop.api, question, review.APPROVE, comment)
+    loop.finish(dag, run)
     version = registry.latest_approved(loop.cloud.sagemaker, loop.cloud.group)
-    loop.must(loop.api.run(dag, run)["state"] == "success", f"{dag} {run} did not succeed")
     loop.must(loop.api.xcom(dag, run, "approve_model") is not None, f"{run} approved nothing")
     loop.console.say(f"version {version.version} approved by {version.approved_by}: {comment}")
     loop.note("approved in Airflow", f"by {version.approved_by}: {comment}", f"version {version.version}")
@@ -194,7 +194,7 @@ def _drifting_day(loop: Loop, day: date, version: registry.ModelVersion, *, last
         data.write(file, columns, rows)
         loop.console.say(f"{len(rows)} customers of these days -> {loop.cloud.put_training(file)}")
     run = loop.api.trigger(dag)
-    loop.api.wait(lambda: loop.api.run(dag, run)["state"] in FINAL_STATES, SECONDS, lambda: f"{dag} {run} to end")
+    loop.finish(dag, run)
     request = loop.api.xcom(dag, run, "consider_retraining")
     loop.must(bool(request) == last, f"after {day} the watchdog {'requested a model' if request else 'requested none'}")
     said = f"requests a model: {request['reason']}" if request else "asks for nothing yet"
@@ -216,8 +216,7 @@ def _labels(loop: Loop, day: date, version: registry.ModelVersion) -> None:
     count, dag = data.write_labels(file, "drifted", day, loop.seed), names.quality_dag(USE_CASE)
     loop.console.say(f"{count} labels of {day} -> {loop.cloud.put_labels(day, file)}")
     run = loop.api.trigger(dag)
-    loop.api.wait(lambda: loop.api.run(dag, run)["state"] in FINAL_STATES, SECONDS, lambda: f"{dag} {run} to end")
-    loop.must(loop.api.run(dag, run)["state"] == "success", f"{dag} {run} did not succeed")
+    loop.finish(dag, run)
     found = loop.cloud.quality(day)
     loop.must(bool(found), f"{day} has no quality record")
     if not found:
@@ -241,5 +240,5 @@ def table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         lines.append(f"{row.what:<{width}}  {row.model:<{model}}  {row.outcome}".rstrip())
-        lines += [f"{'':<{width}}  {'':<{model}}  alert: {subject}" for subject in row.told.split("; ") if subject]
+        lines += [f"{'':<{width}}  {'':<{model}}  alert: {subject}" for subject in row.told]
     return "\n".join(lines)

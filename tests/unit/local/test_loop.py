@@ -19,12 +19,14 @@ def test_the_storys_use_case_is_churns_with_what_the_loop_needs(tmp_path):
 def test_the_table_tells_what_happened_and_who_heard():
     """One line a step, and one below it for each alert."""
     rows = [
-        loop.Row("day 2026-03-03", "held", "version 1", "[critical] churn 2026-03-03: held; [warning] another"),
+        loop.Row(
+            "day 2026-03-03", "held", "version 1", ("[critical] churn 2026-03-03: held; again", "[warning] another")
+        ),
         loop.Row("watchdog", "requests a model"),
     ]
     assert loop.table(rows).splitlines() == [
         "day 2026-03-03  version 1  held",
-        "                           alert: [critical] churn 2026-03-03: held",
+        "                           alert: [critical] churn 2026-03-03: held; again",
         "                           alert: [warning] another",
         "watchdog                   requests a model",
     ]
