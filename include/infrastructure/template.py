@@ -192,16 +192,7 @@ def _watching(environment: Environment, use_cases: list[UseCase]) -> dict[str, A
             "Properties": {
                 "Name": f"{prefix}-approved-models",
                 "Description": "Versions that were approved, for the watcher of Airflow's option registry_queue.",
-                "EventPattern": {
-                    "source": ["aws.sagemaker"],
-                    "detail-type": ["SageMaker Model Package State Change"],
-                    "detail": {
-                        "ModelApprovalStatus": ["Approved"],
-                        "ModelPackageGroupName": [
-                            names.model_package_group(use_case.name, environment.name) for use_case in use_cases
-                        ],
-                    },
-                },
+                "EventPattern": _approved(environment, use_cases),
                 "State": "ENABLED",
                 "Targets": [{"Id": "watcher", "Arn": {"Fn::GetAtt": ["RegistryQueue", "Arn"]}}],
             },
@@ -280,6 +271,25 @@ def _failed(environment: Environment, use_cases: list[UseCase]) -> dict[str, Any
     if size(named) <= PATTERN_LIMIT:
         return named
     return pattern([{"suffix": name.removeprefix("*")} for name in pipeline_names("*", environment.name)])
+
+
+def _approved(environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
+    """Return the pattern of approvals in our groups: by each group's name, or where that is too long by their end.
+
+    The watcher deletes what is of another group.
+    """
+
+    def pattern(groups: list[Any]) -> dict[str, Any]:
+        return {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Model Package State Change"],
+            "detail": {"ModelApprovalStatus": ["Approved"], "ModelPackageGroupName": groups},
+        }
+
+    named = pattern([names.model_package_group(use_case.name, environment.name) for use_case in use_cases])
+    if size(named) <= PATTERN_LIMIT:
+        return named
+    return pattern([{"suffix": names.model_package_group("*", environment.name).removeprefix("*")}])
 
 
 def _tags(environment: Environment) -> dict[str, Any]:

@@ -70,3 +70,21 @@ def test_the_rule_of_failed_executions_fits_and_sees_each_pipeline(count, churn)
         assert seen(names.quality_pipeline(use_case.name, "prod"))
         assert not seen(names.train_pipeline(use_case.name, "prod"), "Succeeded")
         assert not seen(names.train_pipeline(use_case.name, "dev"))
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+def test_the_rule_of_approvals_fits_and_sees_each_group(count, churn):
+    """Approvals alone, and none of another environment."""
+    environment, use_cases = load_environment("prod"), cases(churn, count)
+    pattern = template(environment, use_cases)["Resources"]["ApprovedModels"]["Properties"]["EventPattern"]
+    assert len(json.dumps(pattern)) <= PATTERN_LIMIT
+
+    def seen(group, status="Approved"):
+        detail = {"ModelApprovalStatus": status, "ModelPackageGroupName": group}
+        kind = "SageMaker Model Package State Change"
+        return matches(pattern, {"source": "aws.sagemaker", "detail-type": kind, "detail": detail})
+
+    for use_case in use_cases:
+        assert seen(names.model_package_group(use_case.name, "prod"))
+        assert not seen(names.model_package_group(use_case.name, "prod"), "Rejected")
+        assert not seen(names.model_package_group(use_case.name, "dev"))
