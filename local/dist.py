@@ -126,7 +126,11 @@ def build(package: Package, target: Path = DIST) -> Path:
 def main() -> int:
     """Build both."""
     for package in PACKAGES:
-        path = build(package)
+        try:
+            path = build(package)
+        except OSError as error:
+            print(f"{error.filename} cannot be written: {error.strerror}.", file=sys.stderr)
+            return 1
         print(f"{path.relative_to(environment.REPO)}  {path.stat().st_size // 1024} KB")
     return 0
 

@@ -138,7 +138,7 @@ def load_environment(name: str, folder: Path = FOLDER) -> Environment:
         raise EnvironmentFileError(
             f"There is no environment {name!r}. Known are: {known}. Copy one in include/infrastructure/environments."
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EnvironmentFileError(f"{path.name} is no YAML: {error}") from error
     except ValidationError as error:
         said = "; ".join(
