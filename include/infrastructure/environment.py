@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 FOLDER = Path(__file__).parent / "environments"
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
@@ -121,6 +121,14 @@ class Environment(_Section):
     )
     mwaa: Mwaa | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Tags of every resource and job, for costs.")
+
+    @field_validator("region")
+    @classmethod
+    def _of_the_partition_aws(cls, region: str) -> str:
+        # Their ARNs begin with arn:aws-cn, arn:aws-us-gov and so on: policies and names would be wrong without a word.
+        if region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")):
+            raise ValueError(f"{region} is of another partition than aws, and all ARNs here are of that one")
+        return region
 
 
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:

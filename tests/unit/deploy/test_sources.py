@@ -99,11 +99,13 @@ def test_alerts_and_schedule_are_edited_without_compiling(churn, environment):
         ("name: [", "no YAML"),
         ("name: broken\n", "account: Field required"),
         ("", "the file"),
+        ("name: \xff\xfe", "no YAML"),
+        ("name: broken\nregion: cn-north-1\n", "region: Value error, cn-north-1 is of another partition"),
     ],
 )
 def test_a_wrong_environment_names_file_and_key(tmp_path, text, says):
     """Whoever edits an environment learns which key is wrong."""
-    (tmp_path / "broken.yaml").write_text(text)
+    (tmp_path / "broken.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(EnvironmentFileError, match=r"broken\.yaml") as caught:
         load_environment("broken", tmp_path)
     assert says in str(caught.value)

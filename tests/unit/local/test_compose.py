@@ -51,7 +51,21 @@ def test_what_runs_on_is_watched():
         if service["restart"] == "unless-stopped":
             assert service["healthcheck"]["test"], name
     for name in AIRFLOW:
-        assert SERVICES[name]["depends_on"] == {"db-migration": {"condition": "service_completed_successfully"}}
+        assert SERVICES[name]["depends_on"]["db-migration"] == {"condition": "service_completed_successfully"}
+    # Otherwise `up --wait` exits 1 when it has ended as it should (docker/compose issue 10596).
+    once = {name for name, service in SERVICES.items() if service["restart"] == "no"}
+    awaited = {
+        name
+        for service in SERVICES.values()
+        for name, needed in service.get("depends_on", {}).items()
+        if service["restart"] != "no" and needed["condition"] == "service_completed_successfully"
+    }
+    assert once == awaited == {"db-migration", "deployment"}
+    # What only a profile starts must not be required where it is off.
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            if set(SERVICES[needed].get("profiles", [])) - set(service.get("profiles", [])):
+                assert how["required"] is False, name
 
 
 def test_every_secret_comes_from_the_generated_file(tmp_path):
