@@ -41,7 +41,8 @@ def build(queue: str) -> "DAG":
         default_args={
             "owner": "sagemaker_batch",
             "retries": 4,
-            "retry_delay": timedelta(seconds=10),
+            # Short: what fails for good is shown again by the queue in minutes.
+            "retry_delay": timedelta(seconds=3),
             "retry_exponential_backoff": True,
             "retry_policy": AwsRetryPolicy(),
         },

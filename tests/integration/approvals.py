@@ -9,10 +9,11 @@ from include.infrastructure.template import template
 from local.airflow import ENVIRONMENT
 from sagemaker_batch import names
 from sagemaker_batch.use_case import load_use_case
+from tests.faults import workers
 from tests.integration.conftest import Laptop, registry_queue
 from tests.integration.neighbours import KEPT
 
-WATCHER, TELL = "model_registry_watcher", "tell_approvals"
+WATCHER, TELL, DELETE = "model_registry_watcher", "tell_approvals", "delete_messages"
 # Two use cases of one queue, whose versions no other test counts.
 APPROVED = ("undeclared", "hanging")
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
@@ -67,16 +68,23 @@ def told(house: Laptop) -> list[tuple[str, dict]]:
     return sorted((assets[event["asset_id"]], event["extra"]) for event in events)
 
 
-def telling(house: Laptop) -> Callable[[], str]:
-    """Return what tells the id that the first telling task instance has."""
+def first_try(house: Laptop, task_id: str) -> Callable[[], str]:
+    """Return what tells the id that a task instance of the watcher's first run has."""
 
     def instances() -> list[str]:
         runs = sorted(house.api.runs(WATCHER), key=lambda run: run["queued_at"])
-        return [task["id"] for run in runs for task in house.api.tasks(WATCHER, run["dag_run_id"])
-                if task["task_id"] == TELL]  # fmt: skip
+        tasks = (task for run in runs for task in house.api.tasks(WATCHER, run["dag_run_id"]))
+        return [task["id"] for task in tasks if task["task_id"] == task_id]
 
     def first() -> str:
         house.wait(lambda: bool(instances()), "the watcher to start")
         return instances()[0]
 
     return first
+
+
+def kill(house: Laptop, task_id: str) -> None:
+    """End the process of a task of the watcher's first run before it has run code of ours."""
+    worker = workers.catch(first_try(house, task_id), task_id)
+    worker.kill_task()
+    worker.thaw()
