@@ -97,7 +97,7 @@ reference: install ## write docs/reference.md anew from the code: keys, Params, 
 docs: install ## build the site of the documentation into dist/docs, warnings as errors
 	@$(PYTHON) local/install.py docs
 	@$(AWS_PYTHON) -m local.reference --check || (echo "docs/reference.md is stale: make reference" && exit 1)
-	@.venv-docs/bin/mkdocs build --strict --quiet && echo "dist/docs/index.html"
+	@.venv-docs/bin/mkdocs build --strict && echo "dist/docs/index.html"
 
 coverage: install ## record what the tests of sagemaker_local see of each operation, and write its COVERAGE.md
 	@RECORD_COVERAGE=1 $(AWS_PYTHON) -m pytest -q -p no:anyio -p no:asyncio --deselect tests/sagemaker_local/test_api_coverage.py tests/sagemaker_local/test_api_*.py tests/sagemaker_local/test_run_steps.py $(ARGS)
