@@ -10,6 +10,7 @@ this environment, which take the same room for a hundred use cases as for one.
 """
 
 import json
+import re
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,6 +23,8 @@ FOLDER = Path(__file__).parent / "policies"
 # Which statements of an environment's own come to which policy.
 NEED_KEY, NEED_NETWORK = {"execution", "airflow", "deployer"}, {"execution"}
 ADDITIONS = {"kms", "network", "deployer-inbox", "deployer-mwaa"}
+# SageMaker pulls from ECR; an image elsewhere needs no permission of ours.
+IMAGE = r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[a-z0-9._/-]+)([:@].+)?"
 # Characters without white space. The deployer's is made to be attached as a managed policy, the roles' are inline.
 INLINE_LIMIT, MANAGED_LIMIT = 10_240, 6_144
 
@@ -69,6 +72,7 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
         "registry_queue": names.registry_queue(environment.name),
         "pipeline_arns": json.dumps(pipelines),
         "registry_arns": json.dumps(registry),
+        "image_arns": json.dumps(_repositories(environment)),
         "kms_key": environment.kms_key or "",
         "mwaa_bucket": environment.mwaa.bucket if environment.mwaa else "",
     }
@@ -82,6 +86,17 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
     if environment.mwaa and name == "deployer":
         document["Statement"] += _filled("deployer-mwaa", values)["Statement"]
     return document
+
+
+def _repositories(environment: Environment) -> list[str]:
+    """Return the ARNs of the repositories that images come from: those of AWS, and those that are named."""
+    images = environment.images
+    found = [f"arn:aws:ecr:{environment.region}:*:repository/sagemaker-*"]
+    for uri in (images.sklearn, images.xgboost, images.analyzer):
+        own = re.fullmatch(IMAGE, uri) if uri else None
+        if own:
+            found.append("arn:aws:ecr:{region}:{account}:repository/{name}".format_map(own.groupdict()))
+    return list(dict.fromkeys(found))
 
 
 def all_policies(environment: Environment, use_cases: list[UseCase]) -> dict[str, dict[str, Any]]:

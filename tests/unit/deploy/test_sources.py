@@ -1,14 +1,17 @@
 import io
 import json
+import os
 import zipfile
 
 import pytest
 
-from include.infrastructure import code, policies
+from include.infrastructure import access, code, policies
 from include.infrastructure.__main__ import main
 from include.infrastructure.compiled import StaleError, read_compiled
-from include.infrastructure.environment import EnvironmentFileError, load_environment
+from include.infrastructure.deployment import Deployment
+from include.infrastructure.environment import EnvironmentFileError, Images, load_environment
 from include.infrastructure.function import function_zip
+from sagemaker_local.control import Control
 
 # What AWS cannot restrict to a resource.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
@@ -109,6 +112,41 @@ def test_a_wrong_environment_names_file_and_key(tmp_path, text, says):
     with pytest.raises(EnvironmentFileError, match=r"broken\.yaml") as caught:
         load_environment("broken", tmp_path)
     assert says in str(caught.value)
+
+
+def test_jobs_may_pull_the_images_that_an_environment_names(environment, churn):
+    """Mirrors and own images lie in repositories called otherwise than AWS's; ECR is asked for nothing else."""
+    at = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    images = Images(
+        sklearn=f"{at}/mirror/scikit-learn:1.4", xgboost=f"{at}/mirror/xgboost@sha256:ab", analyzer="local/a"
+    )
+    document = policies.policy("execution", environment.model_copy(update={"images": images}), [churn])
+    (pull,) = [item for item in document["Statement"] if item["Sid"] == "PullImages"]
+    assert pull["Resource"] == [
+        "arn:aws:ecr:us-east-1:*:repository/sagemaker-*",
+        "arn:aws:ecr:eu-west-1:123456789012:repository/mirror/scikit-learn",
+        "arn:aws:ecr:eu-west-1:123456789012:repository/mirror/xgboost",
+    ]
+
+
+def test_roles_that_others_made_are_left_as_they_are(aws, environment, compiled):
+    """From the policies as JSON, under the names that deployment looks for: it only reads them, and hands them over."""
+    documents = policies.all_policies(environment, [compiled.use_case])
+    for name, trust, permissions in access.roles(environment.name):
+        aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(documents[trust]))
+        allowed = json.dumps(documents[permissions])
+        aws("iam").put_role_policy(RoleName=name, PolicyName=access.POLICY_NAME, PolicyDocument=allowed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "without-iam")
+        with Deployment(environment, [compiled], act=True) as deployment:
+            assert {change.outcome for change in deployment.changes() if change.kind == "role"} == {"unchanged"}
+    asked = Control(os.environ["AWS_ENDPOINT_URL"]).access()["callers"]["without-iam"]
+    assert "iam:GetRole" in asked
+    assert {action for action in asked if action.startswith("iam:")} <= {
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:PassRole",
+    }
 
 
 def test_an_unknown_environment_lists_the_known_ones(capsys):
