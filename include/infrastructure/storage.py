@@ -72,13 +72,17 @@ def bucket(site: Site) -> Change:
 
 
 def _settings(site: Site) -> list[tuple[str, Any, Any, Callable[[], Any]]]:
-    """Return what the bucket has and should have, and how to set it: versioning, encryption, access, rules, policy."""
+    """Return what the bucket has and should have, and how to set it: versioning to policy, and the tags of its cost."""
     name, s3 = site.environment.bucket, site.s3
     allowed = policy("bucket", site.environment, site.use_cases)
     encrypted = find(lambda: s3.get_bucket_encryption(Bucket=name)) or {}
     access = find(lambda: s3.get_public_access_block(Bucket=name)) or {}
     rules = find(lambda: s3.get_bucket_lifecycle_configuration(Bucket=name)) or {}
     attached = find(lambda: s3.get_bucket_policy(Bucket=name)) or {}
+    tagged = find(lambda: s3.get_bucket_tagging(Bucket=name)) or {}
+    tags = {item["Key"]: item["Value"] for item in tagged.get("TagSet", [])}
+    # Put as a whole: those of others, CloudFormation's among them, go with ours.
+    together = {**tags, **site.environment.tags}
     sealed = [
         item.get("ApplyServerSideEncryptionByDefault")
         for item in encrypted.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
@@ -114,6 +118,15 @@ def _settings(site: Site) -> list[tuple[str, Any, Any, Callable[[], Any]]]:
             document_of(attached.get("Policy", "{}")),
             allowed,
             lambda: s3.put_bucket_policy(Bucket=name, Policy=json.dumps(allowed)),
+        ),
+        (
+            "tags",
+            tags,
+            together,
+            lambda: s3.put_bucket_tagging(
+                Bucket=name,
+                Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in sorted(together.items())]},
+            ),
         ),
     ]
 

@@ -53,6 +53,7 @@ UNSEEN: dict[str, dict[str, str]] = {
     },
     "deployer": {
         "iam:TagRole": _TAGS,
+        "s3:PutBucketTagging": _TAGS,
         "lambda:TagResource": _TAGS,
         "sns:TagResource": _TAGS,
         "sagemaker:AddTags": _TAGS,

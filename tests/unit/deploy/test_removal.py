@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from include.infrastructure import messaging, removal
+from include.infrastructure import messaging, removal, storage
 from include.infrastructure.__main__ import main
 from include.infrastructure.removal import _end_execution, _remove_versions
 from include.infrastructure.site import DeploymentError, Site
@@ -63,6 +63,26 @@ def test_what_was_made_again_is_removed_again(aws, capsys):
         assert main(["destroy", "--yes"]) == 0
         assert aws("sagemaker").list_pipelines()["PipelineSummaries"] == []
     capsys.readouterr()
+
+
+def test_the_bucket_gets_the_environments_tags_beside_those_of_others(aws, environment):
+    """Its storage is a part of the costs; what another team or a stack has put on stays."""
+    tagged = environment.model_copy(update={"tags": {"cost-center": "data"}})
+
+    def bucket(which):
+        with Site(which, [], act=True) as site:
+            change = storage.bucket(site)
+            return change.outcome, change.details
+
+    assert bucket(environment)[0] == "created"
+    theirs = [{"Key": "owner", "Value": "them"}]
+    aws("s3").put_bucket_tagging(Bucket=environment.bucket, Tagging={"TagSet": theirs})
+    assert bucket(environment)[0] == "unchanged"
+    outcome, (line,) = bucket(tagged)
+    assert (outcome, line.startswith("tags: ")) == ("updated", True)
+    assert bucket(tagged)[0] == "unchanged"
+    found = aws("s3").get_bucket_tagging(Bucket=environment.bucket)["TagSet"]
+    assert {item["Key"]: item["Value"] for item in found} == {"owner": "them", "cost-center": "data"}
 
 
 def test_the_topic_gets_the_environments_key(aws, environment):
