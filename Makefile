@@ -25,11 +25,11 @@ logs: install ## follow the logs of what `make up` started; RUN=<use case>/<day>
 	@$(AWS_PYTHON) -m local.logs --run "$(RUN)" --environment "$(ENV)"
 
 test: ## every test within 15 minutes, warnings as errors (ARGS='-k word' goes to pytest)
-	@$(PYTHON) local/install.py airflow aws authoring
+	@$(PYTHON) local/install.py airflow aws authoring docs
 	@$(AWS_PYTHON) -m local.testing $(ARGS)
 
 test-all: ## make test, what takes longer (tests/perf, tests/faults), and plugin and DAGs on the newest Airflow
-	@$(PYTHON) local/install.py airflow airflow-newest aws authoring
+	@$(PYTHON) local/install.py airflow airflow-newest aws authoring docs
 	@$(AWS_PYTHON) -m local.testing --all $(ARGS)
 
 faults: install ## break each thing in a real Airflow and write docs/reliability.md (AIRFLOW=newest; ONLY='worker triggerer_killed' or SAMPLE=3 SEED=7: a few, no page)
