@@ -30,6 +30,8 @@ AIRFLOW_VERSION, PYTHON_VERSION = "3.3.1", "3.12"
 CONSTRAINT = (
     f"https://raw.githubusercontent.com/apache/airflow/constraints-{AIRFLOW_VERSION}/constraints-{PYTHON_VERSION}.txt"
 )
+# The same file within the bundle, for an environment of MWAA that cannot fetch it, and where MWAA has the folder.
+CARRIED, DAGS = f"dags/constraints-{AIRFLOW_VERSION}.txt", "/usr/local/airflow/"
 SUMS = "bundle.json"
 STARTUP = """#!/bin/sh
 # Sourced by Amazon MWAA in every component before Airflow starts. It sets variables only: nothing here can be slow.
@@ -61,16 +63,20 @@ def startup_script(environment: Environment) -> str:
     return STARTUP.format(environment=environment.name) + "".join(lines)
 
 
-def requirements() -> str:
+def requirements(constraint: str = CONSTRAINT) -> str:
     """Return requirements.txt with MWAA's constraint line first."""
-    return f'--constraint "{CONSTRAINT}"\n{(ROOT / "requirements.txt").read_text(encoding="utf-8")}'
+    return f'--constraint "{constraint}"\n{(ROOT / "requirements.txt").read_text(encoding="utf-8")}'
 
 
 def contents(environment: Environment) -> dict[str, bytes]:
     """Return every file of the bundle by its path below `dist/mwaa`."""
     files = {f"dags/{name}": content for name, content in shipped(ROOT / "dags")}
     files["plugins.zip"] = zip_bytes(dict(shipped(ROOT / "plugins")))
-    files["requirements.txt"] = requirements().encode()
+    if environment.mwaa and not environment.mwaa.internet:
+        files[CARRIED] = (ROOT / "requirements" / f"constraints-mwaa-{AIRFLOW_VERSION}.txt").read_bytes()
+        files["requirements.txt"] = requirements(DAGS + CARRIED).encode()
+    else:
+        files["requirements.txt"] = requirements().encode()
     files["startup.sh"] = startup_script(environment).encode()
     return files
 

@@ -83,6 +83,10 @@ class Mwaa(_Section):
     environment: Annotated[
         str, Field(pattern=r"^[A-Za-z][0-9A-Za-z_-]{0,79}$", description="Name of the MWAA environment.")
     ]
+    internet: bool = Field(
+        default=True,
+        description="Whether MWAA reaches the internet; where not, the bundle carries Airflow's constraints.",
+    )
 
 
 class Environment(_Section):

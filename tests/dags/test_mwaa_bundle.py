@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from include.infrastructure import bundle
-from include.infrastructure.environment import load_environment
+from include.infrastructure.environment import Mwaa, load_environment
 
 REPO = Path(__file__).parents[2]
 CONSTRAINTS = REPO / "requirements" / "constraints-mwaa-3.3.1.txt"
@@ -148,6 +148,18 @@ def test_the_requirements_are_what_mwaa_carries(home):
     for name, version in pins.items():
         assert constraints[name] == version == importlib.metadata.version(name)
     assert importlib.metadata.version("apache-airflow") == bundle.AIRFLOW_VERSION
+
+
+def test_without_internet_the_bundle_carries_the_constraints():
+    """Nothing is fetched: the line names a file of the bundle, where MWAA puts it."""
+    mwaa = Mwaa(bucket="bucket", environment="analytics", internet=False)
+    files = bundle.contents(load_environment("local").model_copy(update={"mwaa": mwaa}))
+    first = files["requirements.txt"].decode().splitlines()[0]
+    place = re.fullmatch(r'--constraint "/usr/local/airflow/(dags/[\w.-]+\.txt)"', first)
+    assert place
+    assert files[place[1]] == CONSTRAINTS.read_bytes()
+    assert "http" not in files["requirements.txt"].decode()
+    assert place[1] not in bundle.contents(load_environment("local"))
 
 
 def test_a_bundle_is_the_same_bytes_each_time(tmp_path):
