@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted; what had been made on the account was removed as said above.", file=sys.stderr)
+        print("\nInterrupted. Nothing of the check is left on the account unless it is said above.", file=sys.stderr)
         return INTERRUPTED
 
 
