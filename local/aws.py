@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from local.environment import REPO
+from local.environment import ACCOUNT, REGION, REPO
 from local.ports import LOOPBACK
 from local.processes import Spec
 
@@ -23,6 +23,8 @@ class LocalAws:
     port: int
     runtimes: Path
     variables: Mapping[str, str]
+    account: str = ACCOUNT
+    region: str = REGION
 
     @property
     def url(self) -> str:
@@ -33,6 +35,7 @@ class LocalAws:
         """How to start it; it ends its jobs and ministack itself, which saves its state on a graceful stop."""
         command = [str(self.venv / "bin" / "python"), "-m", "sagemaker_local"]
         command += ["--port", str(self.port), "--state-dir", str(self.state), "--runtimes", str(self.runtimes)]
+        command += ["--account", self.account, "--region", self.region]
         return Spec(
             name="aws",
             command=command,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -181,9 +182,7 @@ def check(target: Environment, *, sure: bool) -> int:
         print("Nothing was done.")
         return 1
     refuse_deployed(target)
-    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "house", Ports.free()) as house:
-        house.start_aws()
-        here = _side("local", Path(folder) / "local.json", environment.aws(house.aws.url))
+    here = on_laptop(target)
     there = on_account(target)
     found = differences(here, there)
     OUT.mkdir(parents=True, exist_ok=True)
@@ -192,6 +191,25 @@ def check(target: Environment, *, sure: bool) -> int:
     print("\n".join(found) or "Both sides answer alike, field by field.")
     print(f"{len(found)} differences; {report.relative_to(environment.REPO)}. Note the date in docs/verification.md.")
     return int(bool(found))
+
+
+def on_laptop(target: Environment) -> dict[str, list[str]]:
+    """Deploy the same definitions to a local SageMaker of the environment's account and region, and run the side there.
+
+    The laptop's own environment may have another engine, and so other steps.
+
+    Raises:
+        HouseError: the deployment or a pipeline failed.
+    """
+    with tempfile.TemporaryDirectory() as folder, House(Path(folder) / "house", Ports.free()) as house:
+        aws = replace(house.aws, account=target.account, region=target.region)
+        house.supervisor.wait_ready(house.supervisor.launch(aws.spec(house.logs / "aws.log")))
+        # The local AWS takes a key of twelve digits for the account that calls.
+        variables = environment.aws(aws.url, caller=target.account)
+        variables |= {"AWS_DEFAULT_REGION": target.region, "AWS_REGION": target.region}
+        if _infrastructure("apply", target.name, variables=variables).returncode != 0:
+            raise HouseError("The local deployment failed; its message stands above.", "Mend it and repeat.")
+        return _side(target.name, Path(folder) / "local.json", variables)
 
 
 def refuse_deployed(target: Environment) -> None:
@@ -243,14 +261,18 @@ def _side(name: str, file: Path, variables: dict[str, str]) -> dict[str, list[st
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
-def _infrastructure(verb: str, name: str, *others: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    return _module("include.infrastructure", verb, "--environment", name, *others, capture=capture)
+def _infrastructure(
+    verb: str, name: str, *others: str, variables: dict[str, str] | None = None, capture: bool = False
+) -> subprocess.CompletedProcess[str]:
+    return _module("include.infrastructure", verb, "--environment", name, *others, variables=variables, capture=capture)
 
 
 def _module(
     module: str, *arguments: str, variables: dict[str, str] | None = None, capture: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    settings = {**os.environ, **(variables or {}), "PYTHONPATH": environment.python_path()}
+    # For the laptop nothing of the person's AWS settings: a profile's name would be looked for in no file.
+    settings = {**environment.base(), **variables} if variables else dict(os.environ)
+    settings["PYTHONPATH"] = environment.python_path()
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, env=settings, cwd=environment.REPO, check=False, capture_output=capture, text=True)
 

@@ -1,12 +1,16 @@
 """The check against a real account, as far as it goes without one: its estimate, its comparison, its refusals."""
 
+import contextlib
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from include.infrastructure.environment import load_environment
 from local import aws_check
+from local.aws import LocalAws
 from local.errors import HouseError
 
 
@@ -96,3 +100,40 @@ def test_what_could_not_be_removed_is_told(monkeypatch, capsys):
         aws_check.on_account(load_environment("dev"))
     assert infrastructure.asked == ["status", "apply", "destroy"]
     assert "make deploy ACTION=destroy ENV=dev ARGS=--data" in capsys.readouterr().err
+
+
+def test_the_local_half_gets_nothing_of_the_persons_aws(monkeypatch):
+    """A profile would be looked for in no file, a token would not fit the key; the account's half needs both."""
+    given = []
+    monkeypatch.setattr(subprocess, "run", lambda *_, env, **__: given.append(env))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    aws_check._module("m", variables={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    aws_check._module("m", variables={})
+    here, there = given
+    assert "AWS_PROFILE" not in here
+    assert "AWS_SESSION_TOKEN" not in here
+    assert here["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert (there["AWS_PROFILE"], there["AWS_SESSION_TOKEN"]) == ("mine", "token")
+
+
+def test_the_local_half_runs_the_environments_own_definitions(monkeypatch):
+    """By its account and region: the laptop's environment may have another engine, and so other steps."""
+    target = load_environment("prod")
+    started, sides = [], []
+    infrastructure = Infrastructure()
+    supervisor = SimpleNamespace(launch=started.append, wait_ready=lambda _: 0.0)
+    aws = LocalAws(Path("state"), Path("venv"), 1, Path("runtimes"), {})
+    house = SimpleNamespace(aws=aws, supervisor=supervisor, logs=Path("logs"))
+    monkeypatch.setattr(aws_check, "House", lambda *_: contextlib.nullcontext(house))
+    monkeypatch.setattr(
+        aws_check, "_infrastructure", lambda verb, name, *, variables: infrastructure(verb, name, *variables)
+    )
+    monkeypatch.setattr(aws_check, "_side", lambda name, _, variables: sides.append((name, variables)) or {})
+    assert aws_check.on_laptop(target) == {}
+    (spec,) = started
+    assert spec.command[-4:] == ["--account", "777788889999", "--region", "eu-central-1"]
+    assert infrastructure.asked == ["apply"]
+    ((name, variables),) = sides
+    assert name == "prod"
+    assert (variables["AWS_ACCESS_KEY_ID"], variables["AWS_REGION"]) == ("777788889999", "eu-central-1")
