@@ -3,6 +3,7 @@
 import json
 
 from include.infrastructure.differences import between
+from include.infrastructure.environment import Environment
 from include.infrastructure.policies import document_of, policy
 from include.infrastructure.site import Change, Site, find
 from sagemaker_batch import names
@@ -10,13 +11,15 @@ from sagemaker_batch import names
 POLICY_NAME = "sagemaker-batch"
 
 
-def roles(environment: str) -> list[tuple[str, str, str]]:
-    """Return name, trust and permissions (files of policies/) of each role."""
-    return [
-        (names.execution_role(environment), "trust-sagemaker", "execution"),
-        (names.lambda_role(environment), "trust-lambda", "lambda"),
-        (names.airflow_role(environment), "trust-airflow", "airflow"),
+def roles(environment: Environment) -> list[tuple[str, str, str]]:
+    """Return name, trust and permissions (files of policies/) of each role that deployment makes."""
+    name, others = environment.name, environment.roles
+    every = [
+        (others.execution, names.execution_role(name), "trust-sagemaker", "execution"),
+        (others.function, names.lambda_role(name), "trust-lambda", "lambda"),
+        (others.airflow, names.airflow_role(name), "trust-airflow", "airflow"),
     ]
+    return [(role, trust, permissions) for given, role, trust, permissions in every if given is None]
 
 
 def role(site: Site, name: str, trust: str, permissions: str) -> Change:

@@ -47,7 +47,7 @@ class Deployment:
             yield storage.code(site, item)
         if environment.wheelhouse and any(item.engine == "bundled" for item in self.compiled):
             yield storage.wheelhouse(site)
-        for name, trust, permissions in access.roles(environment.name):
+        for name, trust, permissions in access.roles(environment):
             yield access.role(site, name, trust, permissions)
         yield lambda_step.function(site)
         yield messaging.topic(site)

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sagemaker_batch import names
 
 FOLDER = Path(__file__).parent / "environments"
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Count = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[int, Field(ge=60, le=432_000)]
+RoleArn = Annotated[str, Field(pattern=r"^arn:aws:iam::\d{12}:role/(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}$")]
 
 
 class EnvironmentFileError(Exception):
@@ -76,6 +79,14 @@ class Network(_Section):
     )
 
 
+class Roles(_Section):
+    """Roles that others made, by ARN; deployment makes those that are not named, and leaves these as they are."""
+
+    execution: RoleArn | None = Field(default=None, description="Runs the pipelines and their jobs.")
+    function: RoleArn | None = Field(default=None, description="Runs the Lambda function.")
+    airflow: RoleArn | None = Field(default=None, description="Runs the DAGs.")
+
+
 class Mwaa(_Section):
     """The Amazon MWAA environment that runs the DAGs, where there is one."""
 
@@ -123,6 +134,7 @@ class Environment(_Section):
     kms_key: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-f-]+$")] | None = Field(
         default=None, description="ARN of the key that encrypts bucket, outputs, volumes and topic."
     )
+    roles: Roles = Field(default_factory=Roles)
     mwaa: Mwaa | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Tags of every resource and job, for costs.")
 
@@ -133,6 +145,29 @@ class Environment(_Section):
         if region.startswith(("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")):
             raise ValueError(f"{region} is of another partition than aws, and all ARNs here are of that one")
         return region
+
+    @model_validator(mode="after")
+    def _roles_of_the_account(self) -> "Environment":
+        for kind in Roles.model_fields:
+            arn = getattr(self.roles, kind)
+            if arn and arn.split(":")[4] != self.account:
+                raise ValueError(f"roles.{kind} is of another account than {self.account}: {arn}")
+        return self
+
+    @property
+    def execution_role(self) -> str:
+        """ARN of the role that pipelines and jobs run as."""
+        return self.roles.execution or names.role_arn(names.execution_role(self.name), self.account)
+
+    @property
+    def function_role(self) -> str:
+        """ARN of the Lambda function's role."""
+        return self.roles.function or names.role_arn(names.lambda_role(self.name), self.account)
+
+    @property
+    def airflow_role(self) -> str:
+        """ARN of the role that the DAGs run as."""
+        return self.roles.airflow or names.role_arn(names.airflow_role(self.name), self.account)
 
 
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:

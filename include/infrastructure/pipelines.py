@@ -25,7 +25,7 @@ def group(site: Site, use_case: UseCase) -> Change:
 
 def pipeline(site: Site, name: str, definition: str) -> Change:
     """Make or update a pipeline from its compiled definition; the details say which steps differ, and in what."""
-    role = names.role_arn(names.execution_role(site.environment.name), site.environment.account)
+    role = site.environment.execution_role
     found = find(lambda: site.sagemaker.describe_pipeline(PipelineName=name))
     if found is None:
         if site.act:

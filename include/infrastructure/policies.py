@@ -64,9 +64,9 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
         "region": environment.region,
         "bucket": environment.bucket,
         "function": names.lambda_function(environment.name),
-        "execution_role": names.execution_role(environment.name),
-        "lambda_role": names.lambda_role(environment.name),
-        "airflow_role": names.airflow_role(environment.name),
+        "execution_role": environment.execution_role,
+        "lambda_role": environment.function_role,
+        "made_roles": json.dumps(_made(environment)),
         "topic": names.alert_topic(environment.name),
         "inbox": names.alert_inbox(environment.name),
         "registry_queue": names.registry_queue(environment.name),
@@ -77,6 +77,8 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
         "mwaa_bucket": environment.mwaa.bucket if environment.mwaa else "",
     }
     document = _filled(name, values)
+    # A statement without a resource is none: others have made all the roles.
+    document["Statement"] = [item for item in document["Statement"] if item.get("Resource") != []]
     if environment.kms_key and name in NEED_KEY:
         document["Statement"] += _filled("kms", values)["Statement"][: None if name == "execution" else 1]
     if environment.network and name in NEED_NETWORK:
@@ -86,6 +88,17 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
     if environment.mwaa and name == "deployer":
         document["Statement"] += _filled("deployer-mwaa", values)["Statement"]
     return document
+
+
+def _made(environment: Environment) -> list[str]:
+    """Return the ARNs of the roles that deployment makes."""
+    given = environment.roles
+    every = {
+        environment.execution_role: given.execution,
+        environment.function_role: given.function,
+        environment.airflow_role: given.airflow,
+    }
+    return [arn for arn, of_others in every.items() if of_others is None]
 
 
 def _repositories(environment: Environment) -> list[str]:

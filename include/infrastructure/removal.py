@@ -46,7 +46,7 @@ def removals(site: Site, *, data: bool) -> Iterator[Removal]:
     if find(lambda: site.functions.get_function(FunctionName=function)):
         yield Removal("function", function, lambda: site.functions.delete_function(FunctionName=function))
     yield from _messaging(site)
-    for name, _, _ in access.roles(environment.name):
+    for name, _, _ in access.roles(environment):
         if find(lambda name=name: site.iam.get_role(RoleName=name)):  # type: ignore[misc]
             yield Removal("role", name, lambda name=name: _remove_role(site, name))  # type: ignore[misc]
     yield from _storage(site, data=data)

@@ -51,7 +51,9 @@ def template(environment: Environment, use_cases: list[UseCase]) -> dict[str, An
         "Description": f"airflow-sagemaker-batch, environment {environment.name}",
         "Resources": resources,
         "Outputs": {
-            "AirflowRoleArn": {"Value": {"Fn::GetAtt": ["AirflowRole", "Arn"]}},
+            "AirflowRoleArn": {
+                "Value": environment.roles.airflow or {"Fn::GetAtt": [LOGICAL["airflow"], "Arn"]},
+            },
             "AlertTopicArn": {"Value": {"Ref": "AlertTopic"}},
             "RegistryQueueUrl": {"Value": {"Ref": "RegistryQueue"}},
             "BucketName": {"Value": {"Ref": "Bucket"}},
@@ -102,7 +104,7 @@ def _storage(environment: Environment, use_cases: list[UseCase]) -> dict[str, An
 
 def _roles(environment: Environment, use_cases: list[UseCase]) -> dict[str, Any]:
     found = {}
-    for name, trust, permissions in access.roles(environment.name):
+    for name, trust, permissions in access.roles(environment):
         found[LOGICAL[permissions]] = {
             "Type": "AWS::IAM::Role",
             "Properties": {

@@ -34,7 +34,7 @@ class Settings:
     @property
     def role(self) -> str:
         """ARN of the role that jobs run as."""
-        return names.role_arn(names.execution_role(self.environment.name), self.environment.account)
+        return self.environment.execution_role
 
     @property
     def code_uri(self) -> str:

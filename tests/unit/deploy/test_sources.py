@@ -5,12 +5,15 @@ import zipfile
 
 import pytest
 
-from include.infrastructure import access, code, policies
+from include.infrastructure import access, code, policies, template
 from include.infrastructure.__main__ import main
 from include.infrastructure.compiled import StaleError, read_compiled
 from include.infrastructure.deployment import Deployment
-from include.infrastructure.environment import EnvironmentFileError, Images, load_environment
+from include.infrastructure.environment import FOLDER, EnvironmentFileError, Images, Roles, load_environment
 from include.infrastructure.function import function_zip
+from include.infrastructure.removal import removals
+from include.infrastructure.site import Site
+from sagemaker_batch import names
 from sagemaker_local.control import Control
 
 # What AWS cannot restrict to a resource.
@@ -132,7 +135,7 @@ def test_jobs_may_pull_the_images_that_an_environment_names(environment, churn):
 def test_roles_that_others_made_are_left_as_they_are(aws, environment, compiled):
     """From the policies as JSON, under the names that deployment looks for: it only reads them, and hands them over."""
     documents = policies.all_policies(environment, [compiled.use_case])
-    for name, trust, permissions in access.roles(environment.name):
+    for name, trust, permissions in access.roles(environment):
         aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(documents[trust]))
         allowed = json.dumps(documents[permissions])
         aws("iam").put_role_policy(RoleName=name, PolicyName=access.POLICY_NAME, PolicyDocument=allowed)
@@ -147,6 +150,35 @@ def test_roles_that_others_made_are_left_as_they_are(aws, environment, compiled)
         "iam:GetRolePolicy",
         "iam:PassRole",
     }
+
+
+def test_roles_of_other_names_are_used_and_never_touched(aws, environment, compiled):
+    """Named by their ARNs, with whatever path: handed to pipelines and function, made and removed by others."""
+    arns = {kind: f"arn:aws:iam::{environment.account}:role/data/team/{kind}" for kind in Roles.model_fields}
+    given = environment.model_copy(update={"roles": Roles(**arns)})
+    with Deployment(given, [compiled], act=True) as deployment:
+        assert [change for change in deployment.changes() if change.kind == "role"] == []
+    pipeline = aws("sagemaker").describe_pipeline(PipelineName=f"churn-batch-monitor-{environment.name}")
+    assert pipeline["RoleArn"] == arns["execution"]
+    function = aws("lambda").get_function(FunctionName=names.lambda_function(environment.name))
+    assert function["Configuration"]["Role"] == arns["function"]
+    deployer = policies.policy("deployer", given, [compiled.use_case])
+    assert {item["Sid"] for item in deployer["Statement"]} & {"MakeTheRoles"} == set()
+    (passed,) = [item["Resource"] for item in deployer["Statement"] if item["Action"] == "iam:PassRole"]
+    assert passed == [arns["execution"], arns["function"]]
+    with Site(given, [compiled.use_case], act=False) as site:
+        assert "role" not in {removal.kind for removal in removals(site, data=False)}
+    made = template.template(given, [compiled.use_case])
+    assert "AWS::IAM::Role" not in {item["Type"] for item in made["Resources"].values()}
+    assert made["Outputs"]["AirflowRoleArn"]["Value"] == arns["airflow"]
+
+
+def test_a_role_of_another_account_is_refused(tmp_path):
+    """An ARN that was copied with its environment, and not changed."""
+    text = (FOLDER / "prod.yaml").read_text(encoding="utf-8")
+    (tmp_path / "prod.yaml").write_text(f"{text}roles:\n  airflow: arn:aws:iam::111111111111:role/airflow\n")
+    with pytest.raises(EnvironmentFileError, match=r"roles\.airflow is of another account than 777788889999"):
+        load_environment("prod", tmp_path)
 
 
 def test_an_unknown_environment_lists_the_known_ones(capsys):
