@@ -77,6 +77,7 @@ class House:
         self.state = self.state.resolve()
         self._lock: IO[str] | None = None
         self._aws_generation = ""
+        self._deploying = threading.RLock()
         self._watch_until: threading.Event | None = None
 
     @cached_property
@@ -204,6 +205,10 @@ class House:
         Raises:
             HouseError: the deployment failed; with what it printed.
         """
+        with self._deploying:
+            self._deploy(action)
+
+    def _deploy(self, action: str) -> None:
         begun = time.monotonic()
         spec = Spec(
             name="deployment",
@@ -287,7 +292,12 @@ class House:
 
         def look() -> None:
             while not stop.wait(2.0):
-                if self.aws.is_ready() and self.aws.generation() != self._aws_generation:
+                if not self.aws.is_ready() or self.aws.generation() == self._aws_generation:
+                    continue
+                with self._deploying:
+                    # Whoever started it anew may have deployed meanwhile; a second time would undo what came after.
+                    if self.aws.generation() == self._aws_generation:
+                        continue
                     self.say("the local AWS came up anew: deploying again")
                     try:
                         self.deploy()
