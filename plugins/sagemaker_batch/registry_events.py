@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from sagemaker_batch import names
+from sagemaker_batch.threads import LOOKING, in_thread
 
 # How long a message is invisible after a look: as long as the watcher's run may take, retries included.
 VISIBILITY_SECONDS = 300
@@ -44,12 +45,10 @@ class RegistryEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield an event for the messages of each look; a queue that cannot be read is asked again, later and later."""
-        from asgiref.sync import sync_to_async
-
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                found = await sync_to_async(receive, thread_sensitive=False)(self.queue_url)
+                found = await in_thread(LOOKING, receive, self.queue_url)
             except Exception:  # any failure to look is one to look again; the log has each
                 self.log.exception("The queue %s cannot be read; it is asked again in %.0f s", self.queue_url, pause)
                 await asyncio.sleep(pause)

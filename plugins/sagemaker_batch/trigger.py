@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
@@ -11,6 +11,7 @@ from sagemaker_batch.kill import ENDS_A_START, ENDS_A_WAIT, Cause, cause
 from sagemaker_batch.progress import StepProgress
 from sagemaker_batch.refusals import Refusal, backoff, passes, refusal
 from sagemaker_batch.status import MEANINGS, is_terminal
+from sagemaker_batch.threads import ENDING, LOOKING, in_thread
 
 # What a kill has begun, until it is done: the event loop itself holds its tasks only weakly.
 ENDINGS: set[asyncio.Task[None]] = set()
@@ -82,9 +83,9 @@ class PipelineTrigger(BaseTrigger):
             await asyncio.sleep(pause if left is None else max(min(pause, left), 0.0))
             try:
                 if client is None:
-                    client = await self._in_thread(self._client)
-                answer = await self._in_thread(client.describe_pipeline_execution, PipelineExecutionArn=self.arn)
-                await self._in_thread(progress.show, client, self.arn, answer)
+                    client = await in_thread(LOOKING, self._client)
+                answer = await in_thread(LOOKING, client.describe_pipeline_execution, PipelineExecutionArn=self.arn)
+                await in_thread(LOOKING, progress.show, client, self.arn, answer)
                 status = answer["PipelineExecutionStatus"]
                 if status not in MEANINGS or is_terminal(status):
                     yield self.ended(status)
@@ -137,14 +138,14 @@ class PipelineTrigger(BaseTrigger):
         if why not in self.stops_on:
             self.log.info("%s: %s is left alone", why.value if why else "Why is unknown", self.arn)
             return
-        client = await self._in_thread(self._client)
-        if await self._in_thread(stop, client, self.arn, self.stop_token):
+        client = await in_thread(ENDING, self._client)
+        if await in_thread(ENDING, stop, client, self.arn, self.stop_token):
             self.log.info("%s: stopping %s", why.value, self.arn)
 
     async def _why_killed(self) -> Cause | None:
         for attempt in range(KILL_LOOKS):
             try:
-                return await self._in_thread(cause, self.task_instance)
+                return await in_thread(ENDING, cause, self.task_instance)
             except Exception:
                 if attempt == KILL_LOOKS - 1:
                     self.log.exception("Airflow does not say why the task was ended")
@@ -155,17 +156,6 @@ class PipelineTrigger(BaseTrigger):
         from sagemaker_batch.aws import client
 
         return client("sagemaker", self.aws_conn_id, self.region, self.verify, self.botocore_config)
-
-    @staticmethod
-    async def _in_thread(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # asgiref's bridge lets the hook ask the triggerer for its connection from the thread; asyncio's would not.
-        from asgiref.sync import sync_to_async
-
-        # Cancelled itself, asgiref raises another CancelledError, without the message by which the triggerer tells a
-        # person's act from its own end: on_kill would not be called, and the execution would go on.
-        answer = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)(*args, **kwargs))
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(answer)
 
 
 class HoldTrigger(PipelineTrigger):
@@ -194,7 +184,7 @@ class HoldTrigger(PipelineTrigger):
 
         if not self.cancel_on_kill:
             return TriggerEvent({"arn": self.arn, "timeout": True})
-        self._stopped = await self._in_thread(stop, client, self.arn, self.stop_token)
+        self._stopped = await in_thread(ENDING, stop, client, self.arn, self.stop_token)
         self.log.warning("The deadline has passed: stopping %s", self.arn)
         self.deadline = None
         return None

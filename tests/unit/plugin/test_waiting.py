@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import pathlib
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from sagemaker_batch.execution import console_link, log_place, read_steps, stop
 from sagemaker_batch.progress import StepProgress
 from sagemaker_batch.refusals import backoff, passes
 from sagemaker_batch.sensor import PipelineSensor
+from sagemaker_batch.threads import LOOKS
 from sagemaker_batch.trigger import HoldTrigger, PauseTrigger, PipelineTrigger
 
 _spec = importlib.util.spec_from_file_location("plugin_fakes", pathlib.Path(__file__).with_name("fakes.py"))
@@ -240,6 +242,34 @@ def test_clearing_a_sensor_keeps_the_execution_and_clearing_a_start_ends_it(sage
     airflow_says(None)
     kill(trigger(sagemaker, arn, kind))
     assert sagemaker.executions[arn]["status"] == status
+
+
+def test_a_kill_stops_the_execution_while_all_looks_hang(sagemaker, arn, airflow_says):
+    """In a storm botocore repeats within its thread: what a person ended does not queue behind those that look."""
+    airflow_says("failed")
+    hanging, released = threading.Semaphore(0), threading.Event()
+
+    def hang(**_):
+        hanging.release()
+        released.wait(60)
+
+    async def storm():
+        slow = SimpleNamespace(describe_pipeline_execution=hang)
+        looking = [asyncio.ensure_future(anext(trigger(slow, arn).run())) for _ in range(LOOKS + 1)]
+        ended = trigger(sagemaker, arn, stop_token="s" * 32)
+        ended._task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="wait", map_index=-1)
+        try:
+            for _ in range(LOOKS):
+                assert await asyncio.to_thread(hanging.acquire, timeout=20)
+            await asyncio.wait_for(ended.on_kill(), 20)
+        finally:
+            released.set()
+            for look in looking:
+                look.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(storm(), 50))
+    assert sagemaker.executions[arn]["status"] == "Stopped"
 
 
 def test_a_kill_of_a_trigger_leaves_the_execution_alone_when_asked(sagemaker, arn, airflow_says):
