@@ -191,8 +191,9 @@ def day_entry(account: dict[str, Any] | None, left_out: str | None, note: dict[s
         return {**said, "reasons": [f"{note['task_id']}: {note['what']}"]}
     if left_out is not None:
         return {**said, "verdict": "left out", "severity": "none", "reasons": [left_out]}
-    if account is None:
-        return {**said, "reasons": ["the run ended without saying why; see its tasks"]}
+    if account is None or account["verdict"] == FAILED:
+        told = account["reasons"] if account else ["the run ended without saying why; see its tasks"]
+        return {**said, "reasons": told}
     figures = [f"{name} {value:.4f}" for name, value in account["metrics"].items() if value is not None]
     labels = f"{account['matched']} of {account['predictions']} predictions have a usable label"
     return {
