@@ -6,20 +6,19 @@ from include.infrastructure.differences import between
 from include.infrastructure.environment import Environment
 from include.infrastructure.policies import document_of, policy
 from include.infrastructure.site import Change, Site, find
-from sagemaker_batch import names
 
 POLICY_NAME = "sagemaker-batch"
+# Trust and permissions of each kind of role.
+DOCUMENTS = {
+    "execution": ("trust-sagemaker", "execution"),
+    "function": ("trust-lambda", "lambda"),
+    "airflow": ("trust-airflow", "airflow"),
+}
 
 
 def roles(environment: Environment) -> list[tuple[str, str, str]]:
     """Return name, trust and permissions (files of policies/) of each role that deployment makes."""
-    name, others = environment.name, environment.roles
-    every = [
-        (others.execution, names.execution_role(name), "trust-sagemaker", "execution"),
-        (others.function, names.lambda_role(name), "trust-lambda", "lambda"),
-        (others.airflow, names.airflow_role(name), "trust-airflow", "airflow"),
-    ]
-    return [(role, trust, permissions) for given, role, trust, permissions in every if given is None]
+    return [(name, *DOCUMENTS[kind]) for kind, name in environment.made_roles.items()]
 
 
 def role(site: Site, name: str, trust: str, permissions: str) -> Change:

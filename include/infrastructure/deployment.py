@@ -54,21 +54,21 @@ class Deployment:
         if environment.inbox:
             yield messaging.inbox(site)
             yield messaging.subscription(site)
+        entries = {}
         for item in self.compiled:
-            yield from self.use_case(item)
-        yield storage.shared_record(
-            site, names.deployments_key(), {item.use_case.name: shown(environment, item) for item in self.compiled}
-        )
+            record = deployment_record(environment, item)
+            yield from self.use_case(item, record)
+            entries[item.use_case.name] = overview_entry(record)
+        yield storage.shared_record(site, names.deployments_key(), entries)
 
-    def use_case(self, item: Compiled) -> Iterator[Change]:
+    def use_case(self, item: Compiled, record: dict[str, Any]) -> Iterator[Change]:
         """Yield the changes of one use case's own resources."""
         site, name, environment = self.site, item.use_case.name, self.site.environment
         yield pipelines.group(site, item.use_case)
         yield pipelines.pipeline(site, names.train_pipeline(name, environment.name), item.train_baseline)
         yield pipelines.pipeline(site, names.batch_pipeline(name, environment.name), item.batch_monitor)
         yield pipelines.pipeline(site, names.quality_pipeline(name, environment.name), item.model_quality)
-        body = canonical(deployment_record(environment, item)).encode()
-        yield storage.record(site, names.deployment_key(name), body)
+        yield storage.record(site, names.deployment_key(name), canonical(record).encode())
 
 
 def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any]:
@@ -107,9 +107,8 @@ def deployment_record(environment: Environment, item: Compiled) -> dict[str, Any
     }
 
 
-def shown(environment: Environment, item: Compiled) -> dict[str, Any]:
-    """Return what the overview of all use cases needs of one: a part of its deployment record."""
-    record = deployment_record(environment, item)
+def overview_entry(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what the overview of all use cases needs of a deployment record."""
     parts = {name: record["use_case"][name] for name in ("description", "owners", "schedule")}
     return {"use_case": parts, "model_package_group": record["model_package_group"]}
 

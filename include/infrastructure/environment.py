@@ -155,19 +155,20 @@ class Environment(_Section):
         return self
 
     @property
-    def execution_role(self) -> str:
-        """ARN of the role that pipelines and jobs run as."""
-        return self.roles.execution or names.role_arn(names.execution_role(self.name), self.account)
+    def made_roles(self) -> dict[str, str]:
+        """Names of the roles that deployment makes, by the kind that `roles` calls them."""
+        return {kind: name for kind, name in self._role_names().items() if getattr(self.roles, kind) is None}
 
-    @property
-    def function_role(self) -> str:
-        """ARN of the Lambda function's role."""
-        return self.roles.function or names.role_arn(names.lambda_role(self.name), self.account)
+    def role(self, kind: str) -> str:
+        """Return the ARN of a role by its kind (execution, function, airflow), whoever made it."""
+        return str(getattr(self.roles, kind) or names.role_arn(self._role_names()[kind], self.account))
 
-    @property
-    def airflow_role(self) -> str:
-        """ARN of the role that the DAGs run as."""
-        return self.roles.airflow or names.role_arn(names.airflow_role(self.name), self.account)
+    def _role_names(self) -> dict[str, str]:
+        return {
+            "execution": names.execution_role(self.name),
+            "function": names.lambda_role(self.name),
+            "airflow": names.airflow_role(self.name),
+        }
 
 
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:

@@ -19,7 +19,7 @@ def function(site: Site) -> Change:
     """Make the function, or set its code and its settings right."""
     environment = site.environment
     name, content = names.lambda_function(environment.name), function_zip()
-    wanted = {**SETTINGS, "Role": environment.function_role}
+    wanted = {**SETTINGS, "Role": environment.role("function")}
     found = find(lambda: site.functions.get_function(FunctionName=name))
     if found is None:
         if site.act:

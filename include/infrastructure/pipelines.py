@@ -25,7 +25,7 @@ def group(site: Site, use_case: UseCase) -> Change:
 
 def pipeline(site: Site, name: str, definition: str) -> Change:
     """Make or update a pipeline from its compiled definition; the details say which steps differ, and in what."""
-    role = site.environment.execution_role
+    role = site.environment.role("execution")
     found = find(lambda: site.sagemaker.describe_pipeline(PipelineName=name))
     if found is None:
         if site.act:

@@ -59,14 +59,15 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
             pipelines += [f"{at}:pipeline/{pipeline}", f"{at}:pipeline/{pipeline}/*"]
         group = names.model_package_group(use_case, environment.name)
         registry += [f"{at}:model-package-group/{group}", f"{at}:model-package/{group}/*"]
+    made_roles = [names.role_arn(role, environment.account) for role in environment.made_roles.values()]
     values = {
         "account": environment.account,
         "region": environment.region,
         "bucket": environment.bucket,
         "function": names.lambda_function(environment.name),
-        "execution_role": environment.execution_role,
-        "lambda_role": environment.function_role,
-        "made_roles": json.dumps(_made(environment)),
+        "execution_role": environment.role("execution"),
+        "lambda_role": environment.role("function"),
+        "made_roles": json.dumps(made_roles),
         "topic": names.alert_topic(environment.name),
         "inbox": names.alert_inbox(environment.name),
         "registry_queue": names.registry_queue(environment.name),
@@ -88,17 +89,6 @@ def _document(name: str, environment: Environment, use_cases: list[str]) -> dict
     if environment.mwaa and name == "deployer":
         document["Statement"] += _filled("deployer-mwaa", values)["Statement"]
     return document
-
-
-def _made(environment: Environment) -> list[str]:
-    """Return the ARNs of the roles that deployment makes."""
-    given = environment.roles
-    every = {
-        environment.execution_role: given.execution,
-        environment.function_role: given.function,
-        environment.airflow_role: given.airflow,
-    }
-    return [arn for arn, of_others in every.items() if of_others is None]
 
 
 def _repositories(environment: Environment) -> list[str]:

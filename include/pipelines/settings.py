@@ -34,7 +34,7 @@ class Settings:
     @property
     def role(self) -> str:
         """ARN of the role that jobs run as."""
-        return self.environment.execution_role
+        return self.environment.role("execution")
 
     @property
     def code_uri(self) -> str:

@@ -197,14 +197,19 @@ def test_requirements_are_installed_for_the_script(workshop, monkeypatch):
     assert code == 2
 
 
+def transformed(workshop, program, framework=""):
+    """Run a script of the model's code as a transform job does; return the exit code."""
+    given = argparse.Namespace(
+        interpreter=sys.executable, program=program, code=workshop.ml / "model/code", framework=framework
+    )
+    return failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given))
+
+
 def test_a_model_without_its_script_says_what_its_code_holds(workshop):
     """The message says where the script belongs."""
     workshop.start(SUMS, "1\n")
     (workshop.ml / "model/code/inference.py").rename(workshop.ml / "model/code/serve.py")
-    given = argparse.Namespace(
-        interpreter=sys.executable, program="inference.py", code=workshop.ml / "model/code", framework=""
-    )
-    assert failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given)) == 2
+    assert transformed(workshop, "inference.py") == 2
     message = (workshop.ml / "output/failure").read_text()
     assert "no 'inference.py' in its code directory, which holds" in message
     assert "serve.py" in message
@@ -215,10 +220,7 @@ def test_a_model_without_its_script_says_what_its_code_holds(workshop):
 def test_a_program_is_the_name_of_a_script_and_no_path(workshop, program):
     """Neither out of the code directory nor below it, where another file of its name would be imported."""
     workshop.start(SUMS, "1\n")
-    given = argparse.Namespace(
-        interpreter=sys.executable, program=program, code=workshop.ml / "model/code", framework=""
-    )
-    assert failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given)) == 2
+    assert transformed(workshop, program) == 2
     assert f"SAGEMAKER_PROGRAM is {program!r}; write the name" in (workshop.ml / "output/failure").read_text()
 
 
@@ -226,10 +228,7 @@ def test_a_script_may_be_called_like_a_module_of_python(workshop):
     """Its own file is what runs."""
     workshop.start(SUMS, "1,2\n")
     (workshop.ml / "model/code/inference.py").rename(workshop.ml / "model/code/calendar.py")
-    given = argparse.Namespace(
-        interpreter=sys.executable, program="calendar.py", code=workshop.ml / "model/code", framework="scikit-learn"
-    )
-    assert failure.run(workshop.ml, lambda ml: script_transform.transform(ml, given)) == 0
+    assert transformed(workshop, "calendar.py", "scikit-learn") == 0
     assert (workshop.ml / "output/data/day.csv.out").read_text() == "6.0\n"
 
 
