@@ -136,14 +136,16 @@ def test_an_instance_that_fails_ends_the_others(local_aws, tmp_path):
     """The job fails with the message of the first that failed; nothing of it runs on."""
     script = f"""
         if grep -q '"current_host": "algo-2"' /opt/ml/config/resourceconfig.json
-        then echo "the second broke" > /opt/ml/output/message; exit 3
+        then
+            while ! test -s {tmp_path}/pid; do sleep 0.02; done
+            echo "the second broke" > /opt/ml/output/message; exit 3
         else echo $$ > {tmp_path}/pid; exec sleep 600
         fi
     """
     described = processed(local_aws, process(local_aws, script, instances=2), "Failed")
     assert described["ExitMessage"] == "the second broke"
     assert "exit code: 3" in described["FailureReason"]
-    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+    assert not alive(int((tmp_path / "pid").read_text()))
 
 
 def test_continuous_output_is_there_while_the_job_runs(local_aws, tmp_path):
