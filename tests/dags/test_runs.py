@@ -177,8 +177,10 @@ class House:
         return self.read(f"churn/verdicts/dt={DAY}/abc123.json")
 
     def inbox(self):
-        """Return subject and text of what arrived."""
+        """Return subject and text of what arrived since the last look."""
         found = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+        for item in found:  # else it is there again after half a minute
+            self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=item["ReceiptHandle"])
         return [(said["Subject"], said["Message"]) for said in (json.loads(item["Body"]) for item in found)]
 
 

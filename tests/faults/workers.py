@@ -7,6 +7,7 @@ runs the operator. Both carry the task instance's id in their titles. A machine 
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,17 +75,22 @@ def catch(task_instance_id: Callable[[], str], what: str, *, frozen: bool = True
     until = time.monotonic() + DEADLINE_SECONDS
     wanted = task_instance_id()
     looked_up = time.monotonic()
-    while True:
-        if (worker := find(wanted)) is not None:
-            if frozen:
-                worker.freeze()
-            return worker
-        now = time.monotonic()
-        if now > until:
-            raise HouseError(f"No worker took {what} (task instance {wanted}).", "Read scheduler.log in the house.")
-        if now - looked_up > 1.0:
-            wanted, looked_up = task_instance_id(), now
-        time.sleep(LOOK_SECONDS)
+    # An API that is slow to answer must not keep us from looking: the task would be over.
+    with ThreadPoolExecutor(1) as beside:
+        asked: Future[str] | None = None
+        while True:
+            if (worker := find(wanted)) is not None:
+                if frozen:
+                    worker.freeze()
+                return worker
+            now = time.monotonic()
+            if now > until:
+                raise HouseError(f"No worker took {what} (task instance {wanted}).", "Read scheduler.log in the house.")
+            if asked is not None and asked.done():
+                wanted, looked_up, asked = asked.result(), now, None
+            if asked is None and now - looked_up > 1.0:
+                asked = beside.submit(task_instance_id)
+            time.sleep(LOOK_SECONDS)
 
 
 def find(task_instance_id: str) -> Worker | None:

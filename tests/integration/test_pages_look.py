@@ -30,7 +30,8 @@ SIZES = {"wide": (1440, 900), "tablet": (800, 1000), "phone": (390, 844)}
 USE_CASES, DAYS = 8, 100
 PICTURES = environment.REPO / ".local" / "test" / "pictures"
 IN_THE_README = {"use-case-tablet-light": "use-case.png", "run-tablet-light": "report.png"}
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+TODAY = datetime.now(UTC).date()
+YESTERDAY = TODAY - timedelta(days=1)
 ADDRESSES = {
     "overview": f"{ROOT}/",
     "use-case": f"{ROOT}/use-cases/use_case7",
@@ -73,7 +74,8 @@ def window() -> Iterator[Browser]:
     for number, accuracy in enumerate((0.871, 0.884, 0.902), start=1):
         found = {"accuracy": {"value": accuracy}, "auc": {"value": accuracy + 0.03}}
         documents[f"/train{number}/evaluation.json"] = json.dumps({"binary_classification_metrics": found})
-    s3 = MadeS3(USE_CASES, DAYS, features=20, documents=documents, versions=(128, 116, 103), judged=DAYS - 9)
+    shown = {"features": 20, "documents": documents, "versions": (128, 116, 103), "judged": DAYS - 9}
+    s3 = MadeS3(USE_CASES, DAYS, **shown, today=TODAY)
     threading.Thread(target=s3.serve_forever, daemon=True).start()
     try:
         with serve(s3.url, USE_CASES) as (address, token), Browser() as opened:

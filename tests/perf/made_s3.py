@@ -64,7 +64,7 @@ def model_package(group, number, ages):
 
 
 class MadeS3(ThreadingHTTPServer):
-    """`use_cases` x `days` days up to yesterday, with reports of `features` features.
+    """`use_cases` x `days` days up to the day before `today`, with reports of `features` features.
 
     `versions` are the ages of each model's versions in days, oldest first; version 3 has scored every day. Labels have
     come of the oldest `judged` days.
@@ -73,13 +73,13 @@ class MadeS3(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, use_cases, days, features=200, *, documents=None, versions=(), judged=0):
+    def __init__(self, use_cases, days, features=200, *, documents=None, versions=(), judged=0, today=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.features, self.asked, self.lock = features, [], threading.Lock()
         # Objects by the end of their key, such as the reports that a test has drawn.
         self.documents, self.versions = documents or {}, versions
         self.keys = {}
-        today = date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
+        today = today or date.today()  # noqa: DTZ011 - the pages' own today is within a day of it
         for number in range(use_cases):
             name = f"use_case{number}"
             keys, labelled = [], []

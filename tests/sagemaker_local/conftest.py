@@ -22,6 +22,7 @@ import pytest
 from botocore.config import Config
 
 from sagemaker_local import coverage
+from sagemaker_local.store import Store
 from tests.sagemaker_local import recorder
 from tests.sagemaker_local.recorder import RECORDER
 
@@ -92,6 +93,15 @@ class LocalAws:
         code = self.process.wait(60)
         self.process = None
         return code
+
+    def has_told(self) -> bool:
+        """Tell whether every event has been matched with the rules and delivered."""
+        store = Store(self.state_dir / "sagemaker.sqlite")
+        try:
+            with store.read() as tx:
+                return tx.count("event") == 0 and tx.count("delivery") == 0
+        finally:
+            store.close()
 
     def processes(self) -> list[int]:
         """Return the processes that work for this server: those that have its directory in arguments or environment."""

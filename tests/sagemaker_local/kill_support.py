@@ -151,6 +151,10 @@ class Killed:
         return self.directory / "kill"
 
     @property
+    def told_of_death(self) -> Path:
+        return self.directory / "kill.died"
+
+    @property
     def runs(self) -> Path:
         return self.directory / "runs"
 
@@ -167,8 +171,10 @@ class Killed:
 
     def count(self) -> int:
         """Return how many points an undisturbed execution passes."""
+        self.settle()
         self.armed.write_text(str(10**6))
         self.check([self.start()])
+        self.settle()
         total = 10**6 - int(self.armed.read_text())
         self.armed.unlink()
         return total
@@ -181,6 +187,7 @@ class Killed:
         before = set(self.executions())
         if retry:
             self.fail_once()
+        self.settle()
         self.armed.write_text(str(number))
         with contextlib.suppress(BotoCoreError, ClientError):  # it may die before it answers
             if retry:
@@ -190,18 +197,33 @@ class Killed:
                 arn = self.start()
                 if stop:
                     self.aws.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
-        process = self.aws.process
-        assert process is not None
-        wait_for(lambda: process.poll() is not None or self.quiet(), 120, "the server to be killed")
-        if process.poll() is None:  # the execution took another way, with fewer points
-            self.armed.unlink(missing_ok=True)
+        if not self.died():  # the execution took another way, with fewer points
             self.outcomes["not reached"] += 1
         else:
-            assert process.returncode == -signal.SIGKILL
             self.note()
             self.revive(recovering)
         made = [arn for arn in self.executions() if arn not in before or (retry and arn == self.flawed)]
         self.check(made)
+
+    def died(self) -> bool:
+        """Wait for the server to be killed, or to have nothing left to do; nothing is armed afterwards."""
+        process = self.aws.process
+        assert process is not None
+        wait_for(
+            lambda: process.poll() is not None or (self.quiet() and self.aws.has_told()),
+            120,
+            "the server to be killed or to come to rest",
+        )
+        self.armed.unlink(missing_ok=True)
+        # Since we looked, it may have come to its point and be about to die.
+        if self.quiet() and not self.told_of_death.exists():
+            return False
+        assert process.wait(30) == -signal.SIGKILL
+        return True
+
+    def settle(self) -> None:
+        """Wait until the server does nothing that passes a point: events are told after all else has ended."""
+        wait_for(self.aws.has_told, 30, "all events to be told")
 
     def fail_once(self) -> None:
         """Make an execution that failed, and that a retry would let succeed."""
@@ -217,9 +239,8 @@ class Killed:
             return False
 
     def note(self) -> None:
-        died = self.armed.with_name("kill.died")
-        self.points[died.read_text()] += 1
-        died.unlink()
+        self.points[self.told_of_death.read_text()] += 1
+        self.told_of_death.unlink()
         # Nothing outlives the server, before the next one is there already.
         wait_for(lambda: not self.aws.processes(), 30, lambda: f"no process to be left; left {self.aws.processes()}")
 
@@ -232,15 +253,10 @@ class Killed:
         except (AssertionError, HTTPException):  # it may die in the middle of an answer
             assert self.aws.process is not None
             assert self.aws.process.wait() == -signal.SIGKILL
-        if recovering:
-            process = self.aws.process
-            assert process is not None
-            wait_for(lambda: process.poll() is not None or self.quiet(), 120, "the server to be killed or to recover")
-            if process.poll() is not None:
-                self.note()
-                self.outcomes["killed while recovering"] += 1
-                self.aws.start()
-            self.armed.unlink(missing_ok=True)
+        if recovering and self.died():
+            self.note()
+            self.outcomes["killed while recovering"] += 1
+            self.aws.start()
 
     def executions(self) -> dict[str, str]:
         sagemaker = self.aws.client("sagemaker")

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 # Before anything imports Airflow: it reads its home once.
@@ -12,6 +13,7 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 import boto3
 import pytest
 from moto import mock_aws
+from moto.s3.responses import S3Response
 
 BUCKET = "unit-bucket"
 
@@ -33,8 +35,18 @@ def _environment(monkeypatch):
 
 
 @pytest.fixture
-def s3():
-    """A versioned bucket in memory."""
+def s3(monkeypatch):
+    """A versioned bucket in memory, whose conditional puts are as indivisible as those of S3.
+
+    moto looks at the condition and writes afterwards: of two threads at once both may find that nothing is there.
+    """
+    one_at_a_time, put_object = threading.Lock(), S3Response.put_object
+
+    def put(response):
+        with one_at_a_time:
+            return put_object(response)
+
+    monkeypatch.setattr(S3Response, "put_object", put)
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket=BUCKET)

@@ -129,7 +129,7 @@ def play(s3, bucket, verdict="warned", *, day=DAY, execution="abc123", feature="
     put(s3, bucket, names.report_record_key("churn", day, execution), report_record(facts, execution))
 
 
-def play_quality(s3, bucket, verdict="good", *, day=DAY, execution="quality1", value=0.9, baseline=0.92):
+def play_quality(s3, bucket, verdict="good", *, day=DAY, execution="quality1", value=0.9, baseline=0.92, hour=10):
     """Leave what the model-quality DAG leaves of a day."""
     metrics = {"accuracy": {"value": value, "baseline": baseline}, "brier": {"value": 0.1, "baseline": None}}
     given = {
@@ -141,7 +141,7 @@ def play_quality(s3, bucket, verdict="good", *, day=DAY, execution="quality1", v
         "labels": {"matched": 80, "predictions": 100},
         "signature": "0123456789ab",
         "model_package_version": 3,
-        "execution": {"arn": f"arn:pipeline/execution/{execution}", "created": f"{day}T10:00:00+00:00"},
+        "execution": {"arn": f"arn:pipeline/execution/{execution}", "created": f"{day}T{hour:02d}:00:00+00:00"},
     }
     quality_index.enter(s3, bucket, given)
     put(s3, bucket, names.quality_key("churn", day, execution), given)
@@ -359,7 +359,7 @@ def test_model_quality_is_drawn_once_labels_have_arrived(client, s3, bucket):
     play_quality(s3, bucket)
     play_quality(s3, bucket, "dropped", day=DAY - timedelta(days=1), execution="quality2", value=0.4)
     play_quality(s3, bucket, "unknown", day=DAY - timedelta(days=2), execution="quality3", value=None)
-    play_quality(s3, bucket, day=DAY - timedelta(days=1), execution="quality0", value=0.99)  # of an earlier look
+    play_quality(s3, bucket, day=DAY - timedelta(days=1), execution="quality0", value=0.99, hour=9)  # earlier
     answer = get(client, "/use-cases/churn", "reader")
     page = Page(answer.text)
     said = [value for name, value in page.attributes if name == "aria-label"]

@@ -14,9 +14,8 @@ from sagemaker_batch.use_case import load_use_case
 from sagemaker_batch.wait import BatchInputSensor
 
 USE_CASE = load_use_case(Path(__file__).parents[3] / "dags" / "use_cases" / "churn.yaml")
-# Yesterday, by the use case's own calendar (UTC): over, and not long ago.
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-YESTERDAY = TODAY - timedelta(days=1)
+# By the use case's own calendar (UTC): over, and not long ago, also when midnight comes while the tests run.
+YESTERDAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 @pytest.fixture
@@ -27,10 +26,9 @@ def use_case():
     return USE_CASE.model_copy(update={"data": USE_CASE.data.model_copy(update={"ready": ready})})
 
 
-def look(use_case, run_type, *, days_ago=1, **params):
-    start = TODAY - timedelta(days=days_ago)
+def look(use_case, run_type, *, day=YESTERDAY, **params):
     run = SimpleNamespace(
-        run_type=run_type, data_interval_start=start, data_interval_end=start + timedelta(days=1), conf=None
+        run_type=run_type, data_interval_start=day, data_interval_end=day + timedelta(days=1), conf=None
     )
     params = {"batch_day": None, "model_policy": "latest", **params}
     return BatchInputSensor(task_id="wait", use_case=use_case).poke(
@@ -51,7 +49,7 @@ def test_a_run_by_the_clock_waits_for_its_day(s3, bucket, use_case):
 def test_after_the_deadline_it_fails_and_says_which_it_was(s3, bucket, use_case):
     """Nobody waits for ever, and people hear of a late batch."""
     with pytest.raises(AirflowFailException, match=r"no complete input.*the deadline .* has passed") as caught:
-        look(use_case, "scheduled", days_ago=4)
+        look(use_case, "scheduled", day=YESTERDAY - timedelta(days=3))
     assert of_failure(caught.value) == "batch_late"
 
 
@@ -94,7 +92,8 @@ def test_a_complete_day_is_pinned_object_by_object(s3, bucket, use_case):
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
 def test_a_half_complete_day_is_refused_whatever_lies_there(s3, bucket, use_case, run_type):
     """Today's data is not complete before midnight, marker or not."""
-    put(s3, bucket, "a.csv", day=TODAY)
-    put(s3, bucket, "_SUCCESS", b"", day=TODAY)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    put(s3, bucket, "a.csv", day=today)
+    put(s3, bucket, "_SUCCESS", b"", day=today)
     with pytest.raises(AirflowFailException, match="is not over"):
-        look(use_case, run_type, days_ago=0)
+        look(use_case, run_type, day=today)
