@@ -14,6 +14,7 @@ def session():
     Pool.metadata.create_all(engine, tables=[Pool.__table__])
     with Session(engine) as opened:
         yield opened
+    engine.dispose()
 
 
 def found(session, name="sagemaker_executions"):
