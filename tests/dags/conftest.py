@@ -19,8 +19,9 @@ BUCKET = "dags-bucket"
 
 
 def pytest_configure(config):
-    """Airflow 3.3.1's own reader of .airflowignore warns; ours stay errors."""
+    """Airflow 3.3.1's own reader of .airflowignore and its migration of SQLite warn; ours stay errors."""
     config.addinivalue_line("filterwarnings", "ignore:GitWildMatchPattern:DeprecationWarning")
+    config.addinivalue_line("filterwarnings", "ignore:unclosed database in <sqlite3:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
