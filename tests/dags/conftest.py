@@ -15,13 +15,14 @@ import boto3  # noqa: E402 - after the home is set
 import pytest  # noqa: E402 - after the home is set
 from moto import mock_aws  # noqa: E402 - after the home is set
 
+from tests.unit.plugin import metadata  # noqa: E402 - after the home is set
+
 BUCKET = "dags-bucket"
 
 
 def pytest_configure(config):
-    """Airflow 3.3.1's own reader of .airflowignore and its migration of SQLite warn; ours stay errors."""
+    """Airflow 3.3.1's own reader of .airflowignore warns; ours stay errors."""
     config.addinivalue_line("filterwarnings", "ignore:GitWildMatchPattern:DeprecationWarning")
-    config.addinivalue_line("filterwarnings", "ignore:unclosed database in <sqlite3:ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +62,7 @@ def bucket():
 @pytest.fixture(scope="session")
 def database():
     """Airflow's metadata, made once."""
-    from airflow.utils.db import initdb
-
-    initdb()
+    metadata.make()
 
 
 def load(name, folder=None):

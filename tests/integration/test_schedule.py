@@ -83,8 +83,9 @@ def test_a_run_by_the_clock_scores_the_day_that_has_ended(house: Laptop, started
 
     house.wait(lambda: any(run["state"] in FINAL_STATES for run in of_yesterday()), "yesterday's run to end")
     (run,) = of_yesterday()
-    # At midnight another day may have ended meanwhile.
+    # No day before it, and none that is not over: when midnight came meanwhile, there are two.
     assert min(map(run_day, scheduled())) == started.yesterday
+    assert max(map(run_day, scheduled())) < datetime.now(UTC).date()
     assert run["state"] == "success"
     outcome = house.outcome(started.yesterday, run)
     assert (outcome.verdict, outcome.published) == ("clean", True)

@@ -12,7 +12,6 @@ from local import energy
 from local.cloud import Cloud
 from sagemaker_batch import names, registry
 
-pytestmark = pytest.mark.timeout(900)
 PUBLISHED = {"publish_predictions": "success", "hold_predictions": "skipped"}
 HELD = {"publish_predictions": "skipped", "hold_predictions": "success"}
 

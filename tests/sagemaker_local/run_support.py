@@ -6,6 +6,7 @@ import hashlib
 import json
 import textwrap
 import uuid
+from pathlib import Path
 from typing import Any
 
 from tests.sagemaker_local.conftest import ROLE, LocalAws, wait_for
@@ -17,6 +18,14 @@ CLUSTER = {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, 
 FINAL = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
 BUCKET = "bucket"
 SCRIPTS: dict[str, str] = {}
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there and has not ended; it may end while it is looked at."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def get(path: str) -> dict[str, str]:

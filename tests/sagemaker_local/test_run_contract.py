@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from sagemaker_local.jobs import archives, objects
 from sagemaker_local.jobs.errors import JobFailedError
 from tests.sagemaker_local.conftest import ROLE, LocalAws, wait_for
-from tests.sagemaker_local.run_support import BUCKET, CLUSTER, log_lines, put, read
+from tests.sagemaker_local.run_support import BUCKET, CLUSTER, alive, log_lines, put, read
 
 RUNTIMES = Path(__file__).with_name("runtimes_contract.yaml")
 OUT = "/opt/ml/processing/out"
@@ -145,7 +145,7 @@ def test_an_instance_that_fails_ends_the_others(local_aws, tmp_path):
     described = processed(local_aws, process(local_aws, script, instances=2), "Failed")
     assert described["ExitMessage"] == "the second broke"
     assert "exit code: 3" in described["FailureReason"]
-    assert not alive(int((tmp_path / "pid").read_text()))
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
 
 
 def test_continuous_output_is_there_while_the_job_runs(local_aws, tmp_path):
@@ -172,13 +172,6 @@ def test_what_leaves_its_process_group_ends_with_the_job(local_aws, tmp_path):
     processed(local_aws, process(local_aws, script))
     pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: not alive(pid), 10, "the daemon to end")
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def entrypoint(script: str, image: str = "shell") -> dict:

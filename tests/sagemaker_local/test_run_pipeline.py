@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.sagemaker_local.conftest import ROLE
 from tests.sagemaker_local.run_support import (
     BUCKET,
     again,
+    alive,
     definition,
     get,
     inputs,
@@ -68,13 +68,6 @@ def write(name: str, file: str, text: object, **step: object) -> dict:
         step=step,
         ProcessingOutputConfig=outputs(out=f"s3://{BUCKET}/{name}"),
     )
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def condition(name: str, left: object, right: object, then: list, otherwise: list, *, kind: str = "Equals") -> dict:
@@ -218,12 +211,12 @@ def test_stop_ends_the_whole_process_group(local_aws, wait_for):
         return [line for line in lines if line.startswith("running")]
 
     pids = [int(pid) for pid in wait_for(said, 30, "the job to run")[0].split()[1:]]
-    assert not any(map(gone, pids))
+    assert all(map(alive, pids))
     run.sagemaker.stop_pipeline_execution(PipelineExecutionArn=run.arn, ClientRequestToken="s" * 32)
     steps = run.wait("Stopped")
     assert {name: step["StepStatus"] for name, step in steps.items()} == {"Long": "Stopped"}
     assert run.job("Long")["ProcessingJobStatus"] == "Stopped"
-    wait_for(lambda: all(map(gone, pids)), 10, "the processes to be gone")
+    wait_for(lambda: not any(map(alive, pids)), 10, "the processes to be gone")
 
 
 def test_a_job_that_exceeds_its_time_fails_its_step(local_aws):
@@ -341,9 +334,7 @@ def test_a_lambda_step_fails_with_the_functions_message(local_aws, function, eve
 
 def test_first_step_starts_at_once(local_aws):
     """Between the start of an execution and its first job's process nothing is polled: well below 1.5 s."""
-    seconds = []
-    for _ in range(3):
-        run = start(local_aws, definition(processing("Quick", NOTHING)))
-        run.wait()
-        seconds.append((run.job("Quick")["ProcessingStartTime"] - run.describe()["CreationTime"]).total_seconds())
-    assert min(seconds) < 1.5, seconds  # the best: other work on the machine slows some
+    run = start(local_aws, definition(processing("Quick", NOTHING)))
+    run.wait()
+    began = run.job("Quick")["ProcessingStartTime"] - run.describe()["CreationTime"]
+    assert began.total_seconds() < 1.5

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
-from tests.sagemaker_local.run_support import BUCKET, Run, definition, inputs, processing, put, start
+from tests.sagemaker_local.run_support import BUCKET, Run, alive, definition, inputs, processing, put, start
 
 # Adds a line for each time it runs, then waits for a file to appear.
 COUNTED = """
@@ -15,13 +14,6 @@ COUNTED = """
     while not pathlib.Path(sys.argv[2]).exists():
         time.sleep(0.02)
 """
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_killed_server_goes_on_where_it_was(make_local_aws, tmp_path, wait_for):

@@ -18,11 +18,6 @@ from moto.s3.responses import S3Response
 BUCKET = "unit-bucket"
 
 
-def pytest_configure(config):
-    """Airflow 3.3.1's migration leaves connections to SQLite open, which Python tells of from 3.13 on."""
-    config.addinivalue_line("filterwarnings", "ignore:unclosed database in <sqlite3:ResourceWarning")
-
-
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     for name in list(os.environ):

@@ -20,6 +20,7 @@ from sagemaker_batch.report.write import report_record
 from sagemaker_batch.views import models, reading
 from sagemaker_batch.views.app import create_app
 from sagemaker_batch.views.mount import LazyApp, external_views
+from tests.unit.plugin import metadata
 from tests.unit.plugin.made_days import HOSTILE, record, violation
 from tests.unit.plugin.picky_auth import OUTSIDER
 from tests.unit.plugin.test_run_report import Page, drawn
@@ -38,11 +39,10 @@ def database():
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
     from airflow.models.dagrun import DagRun
-    from airflow.utils.db import initdb
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    initdb()
+    metadata.make()
     with create_session() as session:
         session.execute(delete(DagRun))  # those of tests before this one, which share the process and its metadata
         session.merge(DagBundleModel(name="made"))
